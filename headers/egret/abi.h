@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * What the BPF programs and userspace share: addresses, the flow record, verdicts, map values.
+ *
+ * Every integer is in host order unless its type says otherwise. Addresses are always 16 bytes in
+ * network order; IPv4 is written as ::ffff:a.b.c.d, so that one lookup serves both families.
+ * Nothing here is stored across versions: a layout change is a new map (EG_ABI_VERSION in its
+ * name's place, see bpf/lib/maps.h), never a reinterpretation of an old one.
+ */
+#pragma once
+
+#include <linux/types.h>
+
+#define EG_ABI_VERSION 1
+
+/* The port of the proxy's listeners, on 127.0.0.1 and ::1 of each network namespace. */
+#define EG_PROXY_PORT 15001
+
+struct eg_addr {
+	__be32 a[4];
+};
+
+/*
+ * Who connected, and where to: written by eg_connect4/6 while the socket is locked, handed by
+ * eg_sockops to the accepted socket, read there by the worker through the socket's fd.
+ *
+ * A principal is the cgroup plus {tgid, start_ns}: a pid alone may be reused. `exe_ino`, `exe_dev`
+ * (kernel encoding: major << 20 | minor) and `exe_gen` name the inode the process was running at
+ * the moment of connect(). `comm` is for people; processes choose it themselves.
+ */
+struct eg_flow {
+	__u64 cookie;		 /* client socket cookie */
+	__u64 netns;		 /* network namespace cookie of the client socket */
+	__u64 cgroup;		 /* cgroup id of the caller */
+	__u64 sk_cgroup;	 /* cgroup id of the socket's creator */
+	__u64 ancestor[4];	 /* the caller's ancestors at levels 1..4; 0 where there is none */
+	__u64 start_ns;		 /* boot time at which the thread group leader started */
+	__u64 time_ns;		 /* CLOCK_MONOTONIC at connect() */
+	__u64 exe_ino;
+	__u32 exe_dev, exe_gen;
+	__u32 tgid, tid, uid, gid;
+	__u32 flags;		 /* EG_FLOW_* */
+	__u32 provider;		 /* value of the endpoint that matched: provider index + 1, 0: none */
+	struct eg_addr dst;	 /* where the client wanted to go, un-embedded */
+	__u16 dport;
+	__u8 family;		 /* AF_INET or AF_INET6: of the socket call */
+	__u8 proto;
+	__u32 isn;		 /* client's initial sequence number, proves the hand-over */
+	char comm[16];
+};
+_Static_assert(sizeof(struct eg_flow) == 160, "struct eg_flow is ABI");
+
+enum eg_flow_flag {
+	EG_FLOW_KTHREAD = 1u << 0,	  /* connected by a kernel thread: never served */
+	EG_FLOW_CGROUP_DIFFERS = 1u << 1, /* socket created in another cgroup than the caller's */
+	EG_FLOW_MAPPED = 1u << 2,	  /* IPv4 address on an IPv6 socket */
+	EG_FLOW_EMBEDDED = 1u << 3,	  /* IPv4 address inside NAT64, 6to4, ... */
+	EG_FLOW_LEARNED = 1u << 4,	  /* endpoint learned from DNS, not from the catalogue */
+};
+
+/* Client four-tuple as the listener sees it, within one network namespace. */
+struct eg_tuple {
+	__u64 netns;
+	struct eg_addr laddr, raddr;
+	__u16 lport, rport;
+	__u32 pad;
+};
+_Static_assert(sizeof(struct eg_tuple) == 48, "struct eg_tuple is ABI");
+
+/* Key of the endpoint trie; value is struct eg_endpoint. */
+struct eg_endpoint_key {
+	__u32 prefix_len; /* 0..128, of the 16-byte form */
+	struct eg_addr addr;
+};
+_Static_assert(sizeof(struct eg_endpoint_key) == 20, "struct eg_endpoint_key is ABI");
+
+enum eg_endpoint_source {
+	EG_ENDPOINT_CATALOGUE = 1, /* a CIDR written in the catalogue or configuration */
+	EG_ENDPOINT_RESOLVED = 2,  /* the daemon resolved a governed name to it */
+};
+
+struct eg_endpoint {
+	__u32 provider; /* provider index + 1 */
+	__u32 source;	/* enum eg_endpoint_source */
+	__u64 since_ns; /* CLOCK_MONOTONIC when it was last confirmed */
+};
+_Static_assert(sizeof(struct eg_endpoint) == 16, "struct eg_endpoint is ABI");
+
+/* Kernel event, one per refusal or oddity, in the ring buffer eg_events; rate-limited per cgroup. */
+struct eg_event {
+	__u32 hook;   /* enum eg_hook */
+	__u32 reason; /* enum eg_reason (reasons.h) */
+	struct eg_flow flow;
+};
+_Static_assert(sizeof(struct eg_event) == 168, "struct eg_event is ABI");
+
+enum eg_hook {
+	EG_HOOK_CONNECT4,
+	EG_HOOK_CONNECT6,
+	EG_HOOK_SENDMSG4,
+	EG_HOOK_SENDMSG6,
+	EG_HOOK_GETPEERNAME4,
+	EG_HOOK_GETPEERNAME6,
+	EG_HOOK_BIND4,
+	EG_HOOK_BIND6,
+	EG_HOOK_SOCK_CREATE,
+	EG_HOOK_SETSOCKOPT,
+	EG_HOOK_SOCKOPS,
+	EG_HOOK_EGRESS,
+	EG_HOOK_COUNT
+};

@@ -1,0 +1,35 @@
+# libegret.a holds every layer below the programs; egretd and egret link what they use of it.
+LIB_DIRS := base event proto provider policy quota identity vault tls upstream dataplane audit control
+LIB_SRC := $(foreach d,$(LIB_DIRS),$(wildcard userspace/$(d)/*.c))
+LIB_OBJ := $(LIB_SRC:%.c=$(B)/%.o) $(B)/llhttp/api.o $(B)/llhttp/http.o $(B)/llhttp/llhttp.o
+EGRETD_OBJ := $(patsubst %.c,$(B)/%.o,$(wildcard userspace/daemon/*.c userspace/proxy/*.c))
+EGRET_OBJ := $(patsubst %.c,$(B)/%.o,$(wildcard userspace/cli/*.c))
+
+all: $(B)/egretd $(B)/egret
+
+$(B)/userspace/%.o: userspace/%.c
+	$(call say,CC,$<) mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -ffunction-sections -MMD -MP -c $< -o $@
+
+# llhttp comes as C sources in Debian's node-llhttp.
+$(B)/llhttp/%.o: /usr/share/llhttp/%.c
+	$(call say,CC,$<) mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) -std=gnu17 $(OPT) $(HARDEN) $(SANFLAGS) -ffunction-sections -c $< -o $@
+
+# Sources that include generated headers must wait for them.
+$(patsubst %.c,$(B)/%.o,$(wildcard userspace/dataplane/*.c userspace/daemon/*.c userspace/cli/*.c)): \
+	| $(B)/gen/egret.skel.h
+
+$(B)/libegret.a: $(LIB_OBJ)
+	$(call say,AR,$@) rm -f $@
+	$(Q)$(AR) rcs $@ $^
+
+$(B)/egretd: $(EGRETD_OBJ) $(B)/libegret.a
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+$(B)/egret: $(EGRET_OBJ) $(B)/libegret.a
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+-include $(LIB_OBJ:.o=.d) $(EGRETD_OBJ:.o=.d) $(EGRET_OBJ:.o=.d)

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Connections to providers: resolved with TTL, tried in happy-eyeballs order (RFC 8305), TLS with
+ * the name verified against the trust bundle, kept for reuse. Keyed by provider, host, port,
+ * credential and TLS policy: a connection that carried one credential never carries another.
+ * Addresses in private, loopback, link-local, metadata and other special-use ranges are refused
+ * unless configured. Sockets come from the monitor, stamped (upstream_sockets_fn).
+ */
+#pragma once
+
+#include <openssl/ssl.h>
+
+#include "base/slice.h"
+#include "egret/abi.h"
+#include "egret/reasons.h"
+#include "event/loop.h"
+
+struct upstream;      /* one a worker */
+struct upstream_call; /* one pending upstream_get() */
+
+/* An established connection, TLS done, owned by the caller until put back or closed. The caller
+ * drives io and ssl itself (non-blocking) and must leave no bytes unread when putting it back. */
+struct upstream_conn {
+	int fd;
+	SSL *ssl;
+	struct io io;	/* free for the owner's use */
+	void *owner;	/* likewise */
+	bool reused;	/* came from the pool: a request on it may be retried if nothing came back */
+	uint64_t since_us; /* when it was established */
+	struct upstream_key *key; /* private */
+};
+
+struct upstream_target {
+	unsigned provider;
+	struct slice host; /* lower-case name; also SNI and the name verified */
+	uint16_t port;
+	struct slice credential; /* id */
+};
+
+/* conn is NULL and reason says why on failure; detail (static or during the call) for the log. */
+typedef void (*upstream_fn)(void *ctx, struct upstream_conn *conn, enum eg_reason reason,
+			    const char *detail);
+/* Asks the owner for stamped, non-blocking sockets of a family: answered through
+ * upstream_give_sockets(). */
+typedef void (*upstream_sockets_fn)(void *ctx, int family, unsigned count);
+
+struct upstream_opts {
+	uint64_t connect_timeout_us; /* for the whole of resolve, connect, handshake; default 10 s */
+	uint64_t idle_us;	     /* how long an idle connection is kept; default 60 s */
+	unsigned idle_max;	     /* idle connections a worker keeps in all; default 256 */
+	const char *const *allow;    /* CIDRs that may be dialled though special-use */
+	size_t n_allow;
+	const char *const *servers;  /* DNS servers "addr[:port]"; none: those of resolv.conf */
+	size_t n_servers;
+	upstream_sockets_fn on_need_sockets;
+	void *ctx;
+};
+
+/* Reads resolv.conf now, so call it before the sandbox. */
+int upstream_new(struct loop *l, const struct upstream_opts *opts, struct upstream **ret) _must_check_;
+struct upstream *upstream_free(struct upstream *u);
+/* PEM certificates that providers' chains must end in; replaces those before. 0, -EINVAL. */
+int upstream_set_trust(struct upstream *u, struct slice pem) _must_check_;
+/* Takes the fds; n = 0 means none can be had (pending connects fail). */
+void upstream_give_sockets(struct upstream *u, int family, const int *fds, unsigned n);
+
+/* From the pool at once (calling back before returning), or made. fresh: never from the pool.
+ * NULL when the callback has already run. */
+struct upstream_call *upstream_get(struct upstream *u, const struct upstream_target *t, bool fresh,
+				   upstream_fn fn, void *ctx);
+void upstream_cancel(struct upstream_call *call);
+void upstream_put(struct upstream *u, struct upstream_conn *c);	  /* clean: may be reused */
+void upstream_close(struct upstream *u, struct upstream_conn *c); /* anything else */
+/* Closes idle connections that carried a credential (it was rotated). */
+void upstream_drop_credential(struct upstream *u, struct slice credential);
+
+/* Resolves a governed name for the endpoint map, through the same cache. */
+typedef void (*upstream_resolved_fn)(void *ctx, struct slice host, const struct eg_addr *addrs,
+				     size_t n, uint32_t ttl_s);
+void upstream_resolve(struct upstream *u, struct slice host, upstream_resolved_fn fn, void *ctx);
+struct upstream_stats {
+	uint64_t opened, reused, failed, idle;
+};
+void upstream_get_stats(const struct upstream *u, struct upstream_stats *ret);
