@@ -49,6 +49,8 @@ const char *h1_error(const struct h1 *h);
 /* Valid from H1_HEAD until the pool is cleared. 1xx responses are messages of their own: H1_HEAD
  * then H1_DONE, followed by the final one. */
 const struct http_request *h1_request(const struct h1 *h);
+struct http_request *h1_request_mut(struct h1 *h); /* the same, for who rewrites it on its way */
+bool h1_is_http10(const struct h1 *h);
 const struct http_response *h1_response(const struct h1 *h);
 /* Trailer fields, valid from H1_DONE; 0 when there were none. */
 size_t h1_trailers(const struct h1 *h, const struct http_field **ret);

@@ -64,6 +64,10 @@ int upstream_set_trust(struct upstream *u, struct slice pem) _must_check_;
 /* Takes the fds; n = 0 means none can be had (pending connects fail). */
 void upstream_give_sockets(struct upstream *u, int family, const int *fds, unsigned n);
 
+/* One stamped socket of the stock for a connection of the caller's own (passthrough); -EAGAIN: none
+ * right now (more are asked for). */
+int upstream_take_socket(struct upstream *u, int family) _must_check_;
+
 /* From the pool at once (calling back before returning), or made. fresh: never from the pool.
  * NULL when the callback has already run. */
 struct upstream_call *upstream_get(struct upstream *u, const struct upstream_target *t, bool fresh,
