@@ -11,6 +11,8 @@
 
 #include <linux/types.h>
 
+#include "egret/reasons.h"
+
 #define EG_ABI_VERSION 1
 
 /* The port of the proxy's listeners, on 127.0.0.1 and ::1 of each network namespace. */
@@ -109,3 +111,9 @@ enum eg_hook {
 	EG_HOOK_EGRESS,
 	EG_HOOK_COUNT
 };
+
+/* Keys of eg_count, an array of per-CPU __u64. */
+#define EG_COUNT_KEY(hook, reason) ((__u32)(hook) * EG_REASON_COUNT + (__u32)(reason))
+#define EG_COUNT_EVENTS_LOST	   ((__u32)EG_HOOK_COUNT * EG_REASON_COUNT) /* ring buffer full */
+#define EG_COUNT_EVENTS_LIMITED	   (EG_COUNT_EVENTS_LOST + 1)		/* held back by eg_limit */
+#define EG_COUNT_MAX		   (EG_COUNT_EVENTS_LOST + 2)

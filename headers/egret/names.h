@@ -10,7 +10,8 @@
 	X(eg_tuple, "flow records between SYN and accept")                                         \
 	X(eg_endpoint, "governed addresses")                                                       \
 	X(eg_count, "decisions by hook and reason")                                                \
-	X(eg_events, "kernel events")
+	X(eg_events, "kernel events")                                                              \
+	X(eg_limit, "rate of events by cgroup and reason")
 
 /* BPF programs: X(name, attach point as bpftool prints it, attached in this order). */
 #define EG_PROGS(X)                                                                                \
