@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * The gate: whatever the socket calls did, no packet of an enforced cgroup leaves for a governed
+ * address unless egret's own socket sends it. The only hook that sees UDP-Lite, raw sockets, DNAT
+ * and sockets older than enforcement. Decides on the IP destination alone: ports are the sender's.
+ */
+#include "lib/kernel.h"
+#include "lib/config.h"
+#include "lib/packet.h"
+#include "lib/verdict.h"
+
+static __always_inline int load_bytes(void *ctx, __u32 offset, void *to, __u32 n)
+{
+	return bpf_skb_load_bytes(ctx, offset, to, n);
+}
+
+/*
+ * Segments without payload that carry nothing of a workload's: the reset of a connection we
+ * destroyed, so that the peer learns of it; and what the kernel's own control sockets answer for
+ * connections in TIME_WAIT. A raw socket of a process is neither.
+ */
+static __always_inline int is_kernel_reply(struct __sk_buff *skb, const struct packet *p)
+{
+	struct sk_buff *kern = bpf_cast_to_kern_ctx(skb);
+	struct sock *sk = kern->sk;
+	int flags = packet_bare_tcp(load_bytes, skb, p);
+
+	if (flags < 0 || flags & TCP_PACKET_SYN || !sk)
+		return 0;
+	if (sk->sk_type == SOCK_STREAM)
+		return flags & TCP_PACKET_RST;
+	return sk->sk_type == SOCK_RAW && sk->sk_kern_sock;
+}
+
+static __always_inline void report(struct __sk_buff *skb, struct bpf_sock *sk,
+				   const struct packet *p, const struct eg_endpoint *e)
+{
+	struct sk_buff *kern = bpf_cast_to_kern_ctx(skb);
+	struct sock *ksk = kern->sk;
+	struct eg_flow f = {
+		.dst = p->dst,
+		.proto = p->proto,
+		.provider = e ? e->provider : 0,
+		.time_ns = bpf_ktime_get_ns(),
+	};
+
+	/* Softirq may send for another task: only the socket says whose packet this is. */
+	if (!ksk)
+		return;
+	f.family = ksk->__sk_common.skc_family;
+	f.uid = ksk->sk_uid.val;
+	f.sk_cgroup = bpf_skb_cgroup_id(skb);
+	f.cgroup = f.sk_cgroup;
+	f.cookie = bpf_get_socket_cookie(skb);
+	count_event(ksk->sk_cgrp_data.cgroup, EG_HOOK_EGRESS, EG_REASON_k_packet, &f);
+}
+
+SEC("cgroup_skb/egress")
+int eg_egress(struct __sk_buff *skb)
+{
+	struct eg_endpoint_key key = { .prefix_len = 128 };
+	struct bpf_sock *sk = skb->sk;
+	struct packet p = {};
+	enum packet_kind kind = packet_parse(load_bytes, skb, &p);
+	struct eg_endpoint *e;
+
+	config_unembed(&p.dst);
+	if (kind == PACKET_PLAIN && addr_is_local(&p.dst))
+		return verdict_allow();
+	key.addr = p.dst;
+	e = bpf_map_lookup_elem(&eg_endpoint, &key);
+	if (!e && kind == PACKET_PLAIN)
+		return verdict_allow();
+	if (sk)
+		sk = bpf_sk_fullsock(sk);
+	if (sk && bpf_sk_storage_get(&eg_stamp, sk, 0, 0))
+		return verdict_allow_counted(EG_HOOK_EGRESS);
+	if (kind == PACKET_PLAIN && is_kernel_reply(skb, &p))
+		return verdict_allow();
+	if (sk)
+		report(skb, sk, &p, e);
+	return verdict_drop(EG_HOOK_EGRESS, EG_REASON_k_packet);
+}

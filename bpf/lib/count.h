@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/* Counters by hook and reason, and events limited by cgroup and reason. Nothing here decides. */
+#pragma once
+
+#include "lib/maps.h"
+
+#define COUNT_EVENTS_PER_S 8 /* of one reason, from one cgroup */
+
+static __always_inline void count_key(__u32 key)
+{
+	__u64 *n = bpf_map_lookup_elem(&eg_count, &key);
+
+	if (n)
+		(*n)++;
+}
+
+static __always_inline void count_reason(enum eg_hook hook, enum eg_reason reason)
+{
+	count_key(EG_COUNT_KEY(hook, reason));
+}
+
+/* Two CPUs may race for a slot: an event more or less, nothing else. */
+static __always_inline int count_may_report(struct cgroup *cgroup, enum eg_reason reason)
+{
+	__u32 i = reason - LIMIT_FIRST;
+	__u64 now = bpf_ktime_get_ns();
+	struct limit *l;
+
+	if (i >= LIMIT_SLOTS)
+		return 0;
+	l = bpf_cgrp_storage_get(&eg_limit, cgroup, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	if (!l)
+		return 0;
+	if (now - l->slot[i].since_ns > 1000000000ull) {
+		l->slot[i].since_ns = now;
+		l->slot[i].n = 0;
+	}
+	return l->slot[i].n++ < COUNT_EVENTS_PER_S;
+}
+
+/* One event, unless its cgroup sent too many of this reason. */
+static __always_inline void count_event(struct cgroup *cgroup, enum eg_hook hook,
+					enum eg_reason reason, const struct eg_flow *flow)
+{
+	struct eg_event *e;
+
+	if (!count_may_report(cgroup, reason)) {
+		count_key(EG_COUNT_EVENTS_LIMITED);
+		return;
+	}
+	e = bpf_ringbuf_reserve(&eg_events, sizeof(*e), 0);
+	if (!e) {
+		count_key(EG_COUNT_EVENTS_LOST);
+		return;
+	}
+	e->hook = hook;
+	e->reason = reason;
+	__builtin_memcpy(&e->flow, flow, sizeof(e->flow));
+	bpf_ringbuf_submit(e, 0);
+}

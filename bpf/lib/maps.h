@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * Every map, with who writes it, who reads it and what a full one means. None is ever pinned: a pin
+ * can be opened by uid 0 of a user namespace. A layout change needs a new EG_ABI_VERSION, which is
+ * the name of the directory that holds the links' pins.
+ */
+#pragma once
+
+#include "egret/abi.h"
+
+/*
+ * Sockets of egret itself: the only exemption. Written by the monitor through a socket's fd, and by
+ * the kernel when a stamped listener accepts (F_CLONE). Read by every hook. No memory: the socket
+ * stays unstamped and is refused like any other.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC | BPF_F_CLONE);
+	__type(key, int);
+	__type(value, __u64);
+} eg_stamp SEC(".maps");
+
+/* What the client's socket carries: the record, and the address it asked for, as it spelt it. */
+struct client {
+	struct eg_flow flow;
+	struct eg_addr asked;
+};
+
+/*
+ * On the client's socket, from connect() until it connects again or closes. Written by eg_connect4/6
+ * and eg_sockops (isn), read by eg_sockops, eg_getpeername4/6 and the flow iterator. No memory:
+ * the connection is refused.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct client);
+} eg_cflow SEC(".maps");
+
+/*
+ * On the accepted socket. Written by eg_sockops, read by workers through a read-only fd. No memory:
+ * the worker finds no record and closes.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct eg_flow);
+} eg_aflow SEC(".maps");
+
+/*
+ * From SYN to established, microseconds on loopback. Written and consumed by eg_sockops alone. LRU: who
+ * fills it with half-open connections evicts its own, which are the oldest; an evicted connection
+ * arrives without a record and is closed.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 16384);
+	__type(key, struct eg_tuple);
+	__type(value, struct eg_flow);
+} eg_tuple SEC(".maps");
+
+/*
+ * Governed addresses, written by the monitor, read by the connect, sendmsg and egress hooks. Full: the
+ * monitor is told -ENOSPC and must say so: the address would be reached without egret.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(max_entries, 65536);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct eg_endpoint_key);
+	__type(value, struct eg_endpoint);
+} eg_endpoint SEC(".maps");
+
+/* Decisions by hook and reason (EG_COUNT_KEY). Written by every hook, summed by readers. Never full. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, EG_COUNT_MAX);
+	__type(key, __u32);
+	__type(value, __u64);
+} eg_count SEC(".maps");
+
+/* Refusals, for the monitor. Full: the event is lost and counted; the refusal stands. */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 1 << 18);
+} eg_events SEC(".maps");
+
+/* First refusal reason the kernel gives, and how many there are: eg_limit has a slot for each. */
+#define LIMIT_FIRST EG_REASON_k_no_listener
+#define LIMIT_SLOTS (EG_REASON_k_packet - EG_REASON_k_no_listener + 1)
+struct limit {
+	struct {
+		__u64 since_ns;
+		__u64 n;
+	} slot[LIMIT_SLOTS];
+};
+
+/*
+ * Rate of events, on the cgroup itself: one cgroup cannot push out another's and it dies with it.
+ * Written and read by the hooks. No memory: the event is held back and counted.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_CGRP_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct limit);
+} eg_limit SEC(".maps");
