@@ -25,11 +25,11 @@ $(B)/bpf/flows.bpf.o: bpf/iter/flows.bpf.c $(B)/gen/vmlinux.h
 
 $(B)/gen/egret.skel.h: $(B)/bpf/egret.bpf.o
 	$(call say,SKEL,$@)
-	$(Q)$(BPFTOOL) gen skeleton $< name egret_bpf > $@
+	$(Q)(echo "#pragma GCC system_header"; $(BPFTOOL) gen skeleton $< name egret_bpf) > $@
 
 $(B)/gen/flows.skel.h: $(B)/bpf/flows.bpf.o
 	$(call say,SKEL,$@)
-	$(Q)$(BPFTOOL) gen skeleton $< name flows_bpf > $@
+	$(Q)(echo "#pragma GCC system_header"; $(BPFTOOL) gen skeleton $< name flows_bpf) > $@
 
 # The dataplane includes both skeletons; a change of a program rebuilds what embeds it.
 $(patsubst %.c,$(B)/%.o,$(wildcard userspace/dataplane/*.c)): | $(BPF_SKEL)

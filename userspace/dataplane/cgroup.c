@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* See cgroup.h. Reads /proc and asks the kernel for file handles; changes nothing. */
+#include "dataplane/cgroup.h"
+
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <mntent.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
+
+#include "base/slice.h"
+
+int cgroup_mount_in(const char *mounts, char *ret, size_t size)
+{
+	char line[8192];
+	struct mntent entry;
+	int r = -ENOENT;
+	FILE *f;
+
+	f = setmntent(mounts, "re");
+	if (!f)
+		return -errno;
+
+	while (getmntent_r(f, &entry, line, sizeof(line))) {
+		if (strcmp(entry.mnt_type, "cgroup2") != 0)
+			continue;
+		r = strlen(entry.mnt_dir) < size ? 0 : -ENAMETOOLONG;
+		if (r == 0)
+			(void)slice_copy(slice_str(entry.mnt_dir), ret, size);
+		break;
+	}
+	(void)endmntent(f);
+	return r;
+}
+
+int cgroup_mount(char *ret, size_t size)
+{
+	return cgroup_mount_in("/proc/self/mounts", ret, size);
+}
+
+int cgroup_id(const char *dir, uint64_t *ret)
+{
+	struct statfs fs;
+	struct stat st;
+
+	if (statfs(dir, &fs) < 0 || stat(dir, &st) < 0)
+		return -errno;
+	if (!S_ISDIR(st.st_mode))
+		return -ENOTDIR;
+	if (fs.f_type != CGROUP2_SUPER_MAGIC)
+		return -EINVAL;
+
+	*ret = st.st_ino;
+	return 0;
+}
+
+/* The path after "0::" in /proc/self/cgroup. */
+static int own_path(char *path, size_t size)
+{
+	char line[4096];
+	int r = -ENOENT;
+	FILE *f;
+
+	f = fopen("/proc/self/cgroup", "re");
+	if (!f)
+		return -errno;
+
+	while (fgets(line, sizeof(line), f)) {
+		if (strncmp(line, "0::", 3) != 0)
+			continue;
+		line[strcspn(line, "\n")] = '\0';
+		r = strlen(line + 3) < size ? 0 : -ENAMETOOLONG;
+		(void)slice_copy(slice_str(line + 3), path, size);
+		break;
+	}
+	(void)fclose(f);
+	return r;
+}
+
+int cgroup_contains_self(const char *dir, bool *ret)
+{
+	char path[4096], mount[4096], full[8192];
+	uint64_t wanted, id;
+	int r;
+
+	r = cgroup_id(dir, &wanted);
+	if (r == 0)
+		r = own_path(path, sizeof(path));
+	if (r == 0)
+		r = cgroup_mount(mount, sizeof(mount));
+	if (r < 0)
+		return r;
+
+	/* Compares ids on the way up: paths may differ by links and mounts. */
+	(void)snprintf(full, sizeof(full), "%s%s", mount, path);
+	*ret = false;
+	while (cgroup_id(full, &id) == 0) {
+		char *slash = strrchr(full, '/');
+
+		if (id == wanted)
+			*ret = true;
+		if (*ret || !slash || slash == full)
+			return 0;
+		*slash = '\0';
+	}
+	return 0;
+}

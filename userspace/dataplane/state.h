@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The inside of struct dataplane. Private to dataplane/. */
+#pragma once
+
+#include "dataplane/dataplane.h"
+#include "dataplane/pins.h"
+
+struct egret_bpf;
+struct ring_buffer;
+
+struct dataplane {
+	struct inspect in;	/* fds of what is attached; maps also before anything is */
+	struct egret_bpf *skel; /* this build's programs, loaded */
+	struct ring_buffer *events;
+	int lock_fd;
+	int cgroup_fd;
+	bool adopted;
+	char cgroup[4096];
+	char pins[4096];
+	/* During dataplane_events_drain() only. */
+	dataplane_event_fn event_fn;
+	void *event_ctx;
+	unsigned event_n, event_max;
+};
+
+/* Opens the ring buffer's reader; once, after loading. */
+int dataplane_events_open(struct dataplane *dp) _must_check_;
