@@ -44,9 +44,9 @@ int dataplane_bpffs_mount(const char *dir, uid_t owner, struct diag *d)
 	}
 	if (stat(dir, &st) < 0)
 		return fail(d, -errno, "look at", dir);
-	if ((st.st_mode & 07777) != 0700) {
-		(void)diag_at(d, 0, 0, "%s is a bpffs that others can enter (mode %04o, not 0700)",
-			      dir, (unsigned)st.st_mode & 07777);
+	if ((st.st_mode & 0777) != 0700) { /* bpffs adds the sticky bit */
+		(void)diag_at(d, 0, 0, "%s is a bpffs that others can enter (mode %03o, not 700)",
+			      dir, (unsigned)st.st_mode & 0777);
 		return -EEXIST;
 	}
 	if (chown(dir, owner, (gid_t)-1) < 0)

@@ -172,7 +172,6 @@ int dataplane_open(const struct dataplane_opts *o, struct diag *d, struct datapl
 	printer.fn = o->print;
 	printer.ctx = o->print_ctx;
 	(void)libbpf_set_print(print);
-	libbpf_set_memlock_rlim(0); /* never raise limits: memory is charged to the cgroup */
 
 	r = strlen(o->pins) < sizeof(dp->pins) ? 0 : -ENAMETOOLONG;
 	(void)slice_copy(slice_str(o->pins), dp->pins, sizeof(dp->pins));

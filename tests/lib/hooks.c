@@ -1,0 +1,355 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Drives the dataplane for tests/integration/test_hooks.py: one command a line on standard input,
+ * one JSON object a line on standard output. Holds the programs as the monitor does, accepts as a
+ * worker does. Ends at end of input, without releasing anything: that is a command of its own.
+ *
+ *	hooks CGROUP PINS [OWNER_UID]		(mounts the bpffs when OWNER_UID is given)
+ *	hooks inspect PINS CGROUP		as the CLI does, from the pins alone
+ */
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base/clock.h"
+#include "base/slice.h"
+#include "dataplane/dataplane.h"
+#include "dataplane/flow.h"
+#include "dataplane/inspect.h"
+#include "egret/reasons.h"
+
+struct test {
+	struct dataplane *dp;
+	int flow_fd;
+	int listener[16];
+	unsigned n_listeners;
+};
+
+static const char *reason_name(uint32_t reason)
+{
+	static const char *const names[] = {
+#define X(name, status, error, text) #name,
+		EG_REASONS(X)
+#undef X
+	};
+
+	return reason < ARRAY_SIZE(names) ? names[reason] : "?";
+}
+
+static void print_addr(const struct eg_addr *a)
+{
+	char text[INET6_ADDRSTRLEN];
+
+	printf("\"%s\"", inet_ntop(AF_INET6, a, text, sizeof(text)));
+}
+
+static void print_flow(const struct eg_flow *f)
+{
+	printf("{\"tgid\":%u,\"tid\":%u,\"uid\":%u,\"gid\":%u,\"start_ns\":%" PRIu64
+	       ",\"exe_ino\":%" PRIu64 ",\"exe_dev\":%u,\"cgroup\":%" PRIu64 ",\"sk_cgroup\":%" PRIu64
+	       ",\"netns\":%" PRIu64 ",\"flags\":%u,\"provider\":%u,\"dport\":%u,\"family\":%u,"
+	       "\"dst\":",
+	       f->tgid, f->tid, f->uid, f->gid, (uint64_t)f->start_ns, (uint64_t)f->exe_ino,
+	       f->exe_dev, (uint64_t)f->cgroup, (uint64_t)f->sk_cgroup, (uint64_t)f->netns, f->flags,
+	       f->provider, f->dport, f->family);
+	print_addr(&f->dst);
+	printf(",\"ancestor\":[%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64 "]}",
+	       (uint64_t)f->ancestor[0], (uint64_t)f->ancestor[1], (uint64_t)f->ancestor[2],
+	       (uint64_t)f->ancestor[3]);
+}
+
+static void print_result(int r)
+{
+	printf("{\"r\":%d}\n", r);
+}
+
+static int parse_key(const char *addr, unsigned bits, struct eg_endpoint_key *ret)
+{
+	*ret = (struct eg_endpoint_key){ .prefix_len = bits };
+	return inet_pton(AF_INET6, addr, &ret->addr) == 1 ? 0 : -EINVAL;
+}
+
+static int run_endpoint(struct test *t, const char *line)
+{
+	struct eg_endpoint_key key;
+	char addr[64];
+	unsigned bits, source;
+	int r;
+
+	if (sscanf(line, "endpoint %63s %u %u", addr, &bits, &source) != 3)
+		return -EINVAL;
+	r = parse_key(addr, bits, &key);
+	return r < 0 ? r :
+		       dataplane_endpoint_set(t->dp, &key, 7, source, clock_mono_us() * 1000);
+}
+
+static int run_listen(struct test *t, const char *line)
+{
+	_cleanup_close_ int ns = -EBADF;
+	char path[256] = "";
+	unsigned family, n;
+	uint64_t cookie;
+	int r;
+
+	if (sscanf(line, "listen %u %u %255s", &family, &n, path) < 2 ||
+	    t->n_listeners + n > ARRAY_SIZE(t->listener))
+		return -EINVAL;
+	if (path[0]) {
+		ns = open(path, O_RDONLY | O_CLOEXEC);
+		if (ns < 0)
+			return -errno;
+	}
+	r = dataplane_listen(t->dp, path[0] ? ns : -1, (int)family, n,
+			     &t->listener[t->n_listeners], &cookie);
+	if (r == 0)
+		t->n_listeners += n;
+	return r;
+}
+
+/* Waits for a connection on any listener; prints its record and answers with the byte 'E'. */
+static int run_accept(struct test *t)
+{
+	struct pollfd p[ARRAY_SIZE(t->listener)];
+	_cleanup_close_ int fd = -EBADF;
+	struct eg_flow flow;
+	int r;
+
+	for (unsigned i = 0; i < t->n_listeners; i++)
+		p[i] = (struct pollfd){ .fd = t->listener[i], .events = POLLIN };
+	if (poll(p, t->n_listeners, 10000) <= 0)
+		return -ETIMEDOUT;
+	for (unsigned i = 0; i < t->n_listeners && fd < 0; i++)
+		if (p[i].revents)
+			fd = accept4(p[i].fd, NULL, NULL, SOCK_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	r = flow_take(t->flow_fd, fd, &flow);
+	printf("{\"r\":%d", r);
+	if (r == 0) {
+		printf(",\"flow\":");
+		print_flow(&flow);
+	}
+	printf("}\n");
+	return write(fd, "E", 1) == 1 ? 1 : -EIO;
+}
+
+static void print_event(void *ctx, const struct eg_event *e)
+{
+	unsigned *n = ctx;
+
+	printf("%s{\"hook\":\"%s\",\"reason\":\"%s\",\"flow\":", (*n)++ ? "," : "",
+	       inspect_hook_name(e->hook), reason_name(e->reason));
+	print_flow(&e->flow);
+	printf("}");
+}
+
+static int run_events(struct test *t)
+{
+	unsigned n = 0;
+	int r;
+
+	printf("{\"events\":[");
+	r = dataplane_events_drain(t->dp, 1000, print_event, &n);
+	printf("],\"r\":%d}\n", r);
+	return 1;
+}
+
+static int run_counts(const struct inspect *in)
+{
+	struct inspect_counts c;
+	const char *comma = "";
+	int r = inspect_counts(in, &c);
+
+	if (r < 0)
+		return r;
+	printf("{\"r\":0");
+	for (uint32_t h = 0; h < EG_HOOK_COUNT; h++)
+		for (uint32_t k = 0; k < EG_REASON_COUNT; k++)
+			if (c.by[h][k])
+				printf(",\"%s.%s\":%" PRIu64, inspect_hook_name(h), reason_name(k),
+				       c.by[h][k]);
+	printf("%s,\"lost\":%" PRIu64 ",\"limited\":%" PRIu64 "}\n", comma, c.events_lost,
+	       c.events_limited);
+	return 1;
+}
+
+static int on_prog(void *ctx, const struct inspect_prog *p)
+{
+	unsigned *n = ctx;
+
+	printf("%s{\"name\":\"%s\",\"attached\":%s,\"insns\":%u,\"run_cnt\":%" PRIu64
+	       ",\"run_ns\":%" PRIu64 "}",
+	       (*n)++ ? "," : "", p->name, p->attached ? "true" : "false", p->insns, p->run_cnt,
+	       p->run_ns);
+	return 0;
+}
+
+static int on_map(void *ctx, const struct inspect_map *m)
+{
+	unsigned *n = ctx;
+
+	printf("%s{\"name\":\"%s\",\"type\":\"%s\",\"entries\":%" PRId64 ",\"bytes\":%" PRIu64 "}",
+	       (*n)++ ? "," : "", m->name, m->type_name, m->entries, m->bytes);
+	return 0;
+}
+
+static int on_flow(void *ctx, const struct eg_flow *f)
+{
+	unsigned *n = ctx;
+
+	if ((*n)++)
+		printf(",");
+	print_flow(f);
+	return 0;
+}
+
+static int on_endpoint(void *ctx, const struct eg_endpoint_key *key, const struct eg_endpoint *e)
+{
+	unsigned *n = ctx;
+
+	printf("%s{\"bits\":%u,\"provider\":%u,\"source\":%u,\"addr\":", (*n)++ ? "," : "",
+	       key->prefix_len, e->provider, e->source);
+	print_addr(&key->addr);
+	printf("}");
+	return 0;
+}
+
+static int on_hook(void *ctx, const struct inspect_hook *h)
+{
+	unsigned *n = ctx;
+
+	printf("%s{\"name\":\"%s\",\"attached\":%s,\"rivals\":[", (*n)++ ? "," : "", h->name,
+	       h->attached ? "true" : "false");
+	for (unsigned i = 0; i < h->n_rivals && i < ARRAY_SIZE(h->rival); i++)
+		printf("%s\"%s\"", i ? "," : "", h->rival[i].name);
+	printf("]}");
+	return 0;
+}
+
+static int run_inspect(const struct inspect *in, const char *cgroup)
+{
+	unsigned n = 0;
+	int r;
+
+	printf("{\"progs\":[");
+	r = inspect_progs(in, on_prog, &n);
+	printf("],\"maps\":[");
+	n = 0;
+	r = r ? r : inspect_maps(in, on_map, &n);
+	printf("],\"flows\":[");
+	n = 0;
+	r = r ? r : inspect_flows(in, on_flow, &n);
+	printf("],\"endpoints\":[");
+	n = 0;
+	r = r ? r : inspect_endpoints(in, on_endpoint, &n);
+	printf("],\"hooks\":[");
+	n = 0;
+	r = r ? r : inspect_hooks(in, cgroup, on_hook, &n);
+	printf("],\"r\":%d}\n", r);
+	return 1;
+}
+
+/* Connects a socket, stamped or not, as the daemon would upstream. */
+static int run_dial(struct test *t, const char *line)
+{
+	struct sockaddr_in to = { .sin_family = AF_INET };
+	_cleanup_close_ int fd = -EBADF;
+	unsigned stamped, port;
+	char addr[64];
+
+	if (sscanf(line, "dial %u %63s %u", &stamped, addr, &port) != 3 ||
+	    inet_pton(AF_INET, addr, &to.sin_addr) != 1)
+		return -EINVAL;
+	to.sin_port = htons((uint16_t)port);
+	fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -errno;
+	if (stamped && dataplane_stamp(t->dp, fd) < 0)
+		return -EIO;
+	return connect(fd, (struct sockaddr *)&to, sizeof(to)) < 0 ? -errno : 0;
+}
+
+/* 0: print the result; 1: the command printed. */
+static int run(struct test *t, const char *line, struct diag *d)
+{
+	if (strncmp(line, "attach", 6) == 0)
+		return dataplane_attach(t->dp, d);
+	if (strncmp(line, "release", 7) == 0)
+		return dataplane_release(t->dp, d);
+	if (strncmp(line, "endpoint", 8) == 0)
+		return run_endpoint(t, line);
+	if (strncmp(line, "expire", 6) == 0)
+		return dataplane_endpoint_expire(t->dp, EG_ENDPOINT_RESOLVED, UINT64_MAX) < 0;
+	if (strncmp(line, "listen", 6) == 0)
+		return run_listen(t, line);
+	if (strncmp(line, "accept", 6) == 0)
+		return run_accept(t);
+	if (strncmp(line, "dial", 4) == 0)
+		return run_dial(t, line);
+	if (strncmp(line, "events", 6) == 0)
+		return run_events(t);
+	if (strncmp(line, "counts", 6) == 0)
+		return run_counts(dataplane_inspect(t->dp));
+	if (strncmp(line, "inspect", 7) == 0)
+		return run_inspect(dataplane_inspect(t->dp), dataplane_cgroup(t->dp));
+	return -EINVAL;
+}
+
+static int inspect_main(const char *pins, const char *cgroup)
+{
+	struct inspect *in = NULL;
+	struct diag d = { 0 };
+	int r = inspect_open(pins, &d, &in);
+
+	if (r < 0)
+		printf("{\"r\":%d,\"error\":\"%s\"}\n", r, d.text);
+	else
+		(void)run_inspect(in, cgroup);
+	(void)inspect_free(in);
+	return 0;
+}
+
+static void on_print(void *ctx, const char *line)
+{
+	(void)ctx;
+	fprintf(stderr, "libbpf: %s\n", line);
+}
+
+int main(int argc, char **argv)
+{
+	struct test t = { .flow_fd = -EBADF };
+	struct diag d = { 0 };
+	char line[512];
+	int r = 0;
+
+	if (argc == 4 && strcmp(argv[1], "inspect") == 0)
+		return inspect_main(argv[2], argv[3]);
+	if (argc < 3)
+		return 2;
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	if (argc > 3)
+		r = dataplane_bpffs_mount(argv[2], (uid_t)strtoul(argv[3], NULL, 10), &d);
+	if (r == 0) {
+		struct dataplane_opts o = { .cgroup = argv[1], .pins = argv[2], .print = on_print };
+
+		r = dataplane_open(&o, &d, &t.dp);
+	}
+	if (r == 0)
+		r = dataplane_flow_fd(t.dp, &t.flow_fd);
+	printf("{\"r\":%d,\"adopted\":%s,\"error\":\"%s\"}\n", r,
+	       r == 0 && dataplane_adopted(t.dp) ? "true" : "false", d.text);
+	while (r == 0 && fgets(line, sizeof(line), stdin)) {
+		int done = run(&t, line, &d);
+
+		if (done <= 0)
+			print_result(done);
+		if (done < 0 && d.text[0])
+			fprintf(stderr, "%s\n", d.text);
+	}
+	(void)dataplane_free(t.dp);
+	return 0;
+}
