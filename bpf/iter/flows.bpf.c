@@ -11,9 +11,10 @@ SEC("iter/bpf_sk_storage_map")
 int eg_flows(struct bpf_iter__bpf_sk_storage_map *ctx)
 {
 	struct client *c = ctx->value;
+	struct sock *sk = ctx->sk;
 	struct eg_flow f;
 
-	if (!ctx->sk || !c || ctx->sk->__sk_common.skc_state == TCP_CLOSE)
+	if (!sk || !c || sk->__sk_common.skc_state == TCP_CLOSE)
 		return 0;
 	__builtin_memcpy(&f, &c->flow, sizeof(f));
 	bpf_seq_write(ctx->meta->seq, &f, sizeof(f));
