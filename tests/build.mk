@@ -10,8 +10,13 @@ $(B)/tests/unit/%: tests/unit/%.c $(B)/libegret.a $(EMBED_H)
 unit: $(UNIT_BIN) ## build and run the unit tests
 	$(Q)for t in $^; do $$t || exit 1; done
 
+# Helpers that pytest drives: tests/lib/NAME.c becomes a program of its own.
+$(B)/tests/lib/%: tests/lib/%.c $(B)/libegret.a
+	$(call say,CC,$<) mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -o $@ $< $(B)/libegret.a $(LDFLAGS) $(LDLIBS)
+
 # Fuzzers: tests/fuzz/fuzz_NAME.c beside its corpus tests/fuzz/corpus/NAME/.
 FUZZ_SRC := $(wildcard tests/fuzz/fuzz_*.c)
 FUZZ_SECONDS ?= 60
 
--include $(UNIT_BIN:=.d)
+-include $(UNIT_BIN:=.d) $(wildcard $(B)/tests/lib/*.d)

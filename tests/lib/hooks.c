@@ -9,11 +9,15 @@
  */
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <inttypes.h>
+#include <linux/bpf.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 
 #include "base/clock.h"
 #include "base/slice.h"
@@ -161,7 +165,6 @@ static int run_events(struct test *t)
 static int run_counts(const struct inspect *in)
 {
 	struct inspect_counts c;
-	const char *comma = "";
 	int r = inspect_counts(in, &c);
 
 	if (r < 0)
@@ -172,7 +175,7 @@ static int run_counts(const struct inspect *in)
 			if (c.by[h][k])
 				printf(",\"%s.%s\":%" PRIu64, inspect_hook_name(h), reason_name(k),
 				       c.by[h][k]);
-	printf("%s,\"lost\":%" PRIu64 ",\"limited\":%" PRIu64 "}\n", comma, c.events_lost,
+	printf(",\"lost\":%" PRIu64 ",\"limited\":%" PRIu64 "}\n", c.events_lost,
 	       c.events_limited);
 	return 1;
 }
@@ -273,6 +276,47 @@ static int run_dial(struct test *t, const char *line)
 	return connect(fd, (struct sockaddr *)&to, sizeof(to)) < 0 ? -errno : 0;
 }
 
+/* In a child without any privilege: reads the record, tries to forge one, asks about a socket that
+ * is no accepted one. */
+static void unprivileged(int flow_fd, int conn_fd)
+{
+	_cleanup_close_ int other = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	struct eg_flow flow = { 0 };
+	union bpf_attr attr = { .map_fd = (uint32_t)flow_fd,
+				.key = (uintptr_t)&conn_fd,
+				.value = (uintptr_t)&flow };
+	int r, written;
+
+	if (setgroups(0, NULL) < 0 || setresgid(65534, 65534, 65534) < 0 ||
+	    setresuid(65534, 65534, 65534) < 0)
+		_exit(1);
+	r = flow_take(flow_fd, conn_fd, &flow);
+	written = syscall(SYS_bpf, BPF_MAP_UPDATE_ELEM, &attr, sizeof(attr)) < 0 ? -errno : 0;
+	printf("{\"r\":%d,\"tgid_ok\":%s,\"write\":%d,\"foreign\":%d}\n", r,
+	       flow.tgid > 1 ? "true" : "false", written, flow_take(flow_fd, other, &flow));
+	_exit(0);
+}
+
+static int run_unprivileged(struct test *t)
+{
+	struct pollfd p = { .fd = t->listener[0], .events = POLLIN };
+	_cleanup_close_ int fd = -EBADF;
+	int status;
+	pid_t pid;
+
+	if (poll(&p, 1, 10000) <= 0)
+		return -ETIMEDOUT;
+	fd = accept4(p.fd, NULL, NULL, SOCK_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	pid = fork();
+	if (pid == 0)
+		unprivileged(t->flow_fd, fd);
+	if (pid < 0 || waitpid(pid, &status, 0) != pid || status != 0)
+		return -ECHILD;
+	return write(fd, "E", 1) == 1 ? 1 : -EIO;
+}
+
 /* 0: print the result; 1: the command printed. */
 static int run(struct test *t, const char *line, struct diag *d)
 {
@@ -286,6 +330,8 @@ static int run(struct test *t, const char *line, struct diag *d)
 		return dataplane_endpoint_expire(t->dp, EG_ENDPOINT_RESOLVED, UINT64_MAX) < 0;
 	if (strncmp(line, "listen", 6) == 0)
 		return run_listen(t, line);
+	if (strncmp(line, "accept_unprivileged", 19) == 0)
+		return run_unprivileged(t);
 	if (strncmp(line, "accept", 6) == 0)
 		return run_accept(t);
 	if (strncmp(line, "dial", 4) == 0)
