@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The control socket's client, for the command line: blocking, one request, then rows until the end.
- * It says in a diag what a person should know; it prints nothing.
+ * The control socket's client, for the command line: blocking, one request, then rows until the
+ * end. It says in a diag what a person should know; it prints nothing.
  */
 #pragma once
 
@@ -11,8 +11,8 @@
 struct client;
 
 enum client_answer {
-	CLIENT_ROW,   /* *ret: the row */
-	CLIENT_END,   /* *ret: the end object; nothing follows */
+	CLIENT_ROW, /* *ret: the row */
+	CLIENT_END, /* *ret: the end object; nothing follows */
 	CLIENT_ERROR, /* *ret: the error object {reason, message, ...}; nothing follows */
 };
 

@@ -19,16 +19,16 @@
 #include "event/loop.h"
 
 #define CONTROL_REQUEST_MAX 65536 /* bytes of a request, newline included */
-#define CONTROL_FDS_MAX	    4	  /* file descriptors that may come with one */
+#define CONTROL_FDS_MAX	    4 /* file descriptors that may come with one */
 
 struct control_server;
 struct request;
 
 /* Root may everything. */
 enum control_access {
-	CONTROL_READ,  /* and members of the configured group */
+	CONTROL_READ, /* and members of the configured group */
 	CONTROL_ADMIN, /* nobody else */
-	CONTROL_RUN,   /* and whomever control_opts.may_run lets */
+	CONTROL_RUN, /* and whomever control_opts.may_run lets */
 };
 
 /* Who connected, as the kernel recorded it at connect(). Borrowed from the request. */
@@ -55,29 +55,31 @@ struct control_command {
 struct control_opts {
 	const struct control_command *commands; /* must outlive the server */
 	size_t n_commands;
-	void *ctx;	  /* of handlers and may_run */
+	void *ctx; /* of handlers and may_run */
 	bool has_group;
 	gid_t read_group; /* may READ, when has_group */
-	/* Decides CONTROL_RUN for others than root; NULL: nobody. `args` is the request's object. */
+	/* Decides CONTROL_RUN for others than root; NULL: nobody. `args` is the request's object.
+	 */
 	bool (*may_run)(void *ctx, const struct control_peer *peer, const json_t *args);
-	unsigned conns_max;	/* of all users but root, and as many again for root: 64 */
+	unsigned conns_max; /* of all users but root, and as many again for root: 64 */
 	unsigned conns_per_uid; /* of one user but root: 8 */
-	size_t answer_max;	/* bytes waiting for one slow reader: 8 MiB */
-	uint64_t request_us;	/* for the request to arrive: 5 s */
-	uint64_t answer_us;	/* for a handler that is not a watch to answer: 60 s */
-	uint64_t stall_us;	/* without the reader taking a byte: 10 s */
+	size_t answer_max; /* bytes waiting for one slow reader: 8 MiB */
+	uint64_t request_us; /* for the request to arrive: 5 s */
+	uint64_t answer_us; /* for a handler that is not a watch to answer: 60 s */
+	uint64_t stall_us; /* without the reader taking a byte: 10 s */
 };
 
 /*
- * Makes the listening socket, in place of one a dead daemon left: mode 0666, because peer credentials
- * decide. The directory must be root's. The caller holds the single-instance lock.
+ * Makes the listening socket, in place of one a dead daemon left: mode 0666, because peer
+ * credentials decide. The directory must be root's. The caller holds the single-instance lock.
  */
 int control_listen(const char *path, struct diag *d, int *ret_fd) _must_check_;
 
 /* Takes listen_fd (listening, non-blocking) on success. The loop must outlive the server. */
 int control_server_new(struct loop *l, int listen_fd, const struct control_opts *o,
 		       struct control_server **ret) _must_check_;
-/* Ends every connection; on_gone runs for requests still held, which are dead after it. Returns NULL. */
+/* Ends every connection; on_gone runs for requests still held, which are dead after it. Returns
+ * NULL. */
 struct control_server *control_server_free(struct control_server *s);
 /* Changes who may read from the next request on (after a reload). */
 void control_server_set_group(struct control_server *s, bool has_group, gid_t read_group);
@@ -98,7 +100,8 @@ struct slice request_text(const struct request *r);
 
 /* Called once if the client goes, or the deadline passes, before the request was ended. The request
  * still has to be ended (by anything; nothing is sent), in the callback or later; except when the
- * server itself is being freed: server_gone is true then, and the pointer dead after the callback. */
+ * server itself is being freed: server_gone is true then, and the pointer dead after the callback.
+ */
 typedef void (*request_gone_fn)(void *ctx, struct request *r, bool server_gone);
 void request_on_gone(struct request *r, request_gone_fn fn, void *ctx);
 
@@ -114,5 +117,6 @@ void request_error(struct request *r, const char *reason, const char *fmt, ...) 
 /* The same with a diagnostic's place in a file. */
 void request_diag(struct request *r, const char *reason, const struct diag *d);
 /* Ends the request by handing out the connection itself, non-blocking, to be answered by another
- * process that closes it. Only before any row. -EPIPE: the client is gone (the request ends too). */
+ * process that closes it. Only before any row. -EPIPE: the client is gone (the request ends too).
+ */
 int request_take_fd(struct request *r) _must_check_;
