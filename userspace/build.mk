@@ -11,10 +11,11 @@ $(B)/userspace/%.o: userspace/%.c
 	$(call say,CC,$<) mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -ffunction-sections -MMD -MP -c $< -o $@
 
-# llhttp comes as C sources in Debian's node-llhttp.
+# llhttp comes as C sources in Debian's node-llhttp; its table for strict parsing is chosen here.
 $(B)/llhttp/%.o: /usr/share/llhttp/%.c
 	$(call say,CC,$<) mkdir -p $(@D)
-	$(Q)$(CC) $(CPPFLAGS) -std=gnu17 $(OPT) $(HARDEN) $(SANFLAGS) -ffunction-sections -c $< -o $@
+	$(Q)$(CC) $(CPPFLAGS) -DLLHTTP_STRICT_MODE=1 -std=gnu17 $(OPT) $(HARDEN) $(SANFLAGS) \
+		-ffunction-sections -c $< -o $@
 
 # Sources that include generated headers must wait for them.
 $(patsubst %.c,$(B)/%.o,$(wildcard userspace/dataplane/*.c userspace/daemon/*.c userspace/cli/*.c)): \
