@@ -36,7 +36,9 @@ _Static_assert(sizeof(struct eg_msg_header) == 16, "struct eg_msg_header is ABI"
  * X(name, may be sent by, largest body)
  *
  * monitor -> child
- *   start       once, first: struct eg_start, then the role's configuration as JSON text; fds by role
+ *   start       once, first: struct eg_start, then the role's configuration as JSON text (described
+ *               in proxy/worker.h, vault/vault.h, audit/recorder.h); fds by role:
+ *               worker: map of flow records (read-only); vault: none; recorder: the audit directory
  *   stop        finish what is in flight until eg_stop.deadline_ms, then exit
  *   peer        fd: a new channel to another role (struct eg_peer)
  *   policy      fds: catalogue image, policy image (sealed memfds), body struct eg_policy_push
@@ -50,7 +52,10 @@ _Static_assert(sizeof(struct eg_msg_header) == 16, "struct eg_msg_header is ABI"
  *   attest      struct eg_flow -> reply struct eg_principal
  *   resolved    struct eg_resolved: addresses of a governed name, as resolved by the worker
  *   note        struct eg_note: something an operator should see (becomes an event)
- *   conns       monitor asks; each worker answers with JSON text, one array (bounded)
+ *   conns       monitor asks with struct eg_conns; the worker answers with JSON text:
+ *               {"stats": {"connections", "requests", "denied", "passed_through", "upstream_idle"},
+ *               "conns": [rows of `flow list` in control/PROTOCOL.md, less what only the monitor knows],
+ *               "next": N} (next: there are more from N on)
  * worker -> vault
  *   mint        struct eg_mint + SubjectPublicKeyInfo DER -> reply: chain as PEM, or empty = refused
  *   lease       struct eg_lease -> reply struct eg_leased + the credential's bytes (locked memory)
@@ -103,6 +108,14 @@ struct eg_start {
 	__u32 role;  /* one EG_* role bit */
 	__u32 index; /* of the worker */
 	__u32 log_level, log_json;
+	/* Of this installation, kept in the state directory: key of the fingerprints of direct keys,
+	 * so that equal keys are recognised in the log and nobody can try keys against it. */
+	__u8 fingerprint_key[32];
+};
+
+struct eg_conns {
+	__u32 want_rows; /* 0: stats only */
+	__u32 from;	 /* position to go on from */
 };
 
 struct eg_stop {
