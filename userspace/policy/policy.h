@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include "base/cleanup.h"
 #include "base/slice.h"
 #include "egret/reasons.h"
 
