@@ -35,6 +35,25 @@ struct served {
 static struct request *held; /* in the server: by "hold" */
 static struct timer held_timer;
 static unsigned gone; /* clients that went while their request was held */
+static unsigned produced; /* rows that the last "rows" could hand over */
+
+/*
+ * Bounds of the server: patient by default, so that no test depends on how fast the machine is; a
+ * test about one of the bounds asks for a server with that one short.
+ */
+static struct control_opts patient = { .answer_max = 256 * 1024,
+				       .request_us = 60000000,
+				       .answer_us = 60000000,
+				       .stall_us = 60000000 };
+static struct control_opts short_request = { .request_us = 100000,
+					     .answer_us = 60000000,
+					     .stall_us = 60000000 };
+static struct control_opts short_answer = { .request_us = 60000000,
+					    .answer_us = 300000,
+					    .stall_us = 60000000 };
+static struct control_opts short_stall = {
+	.answer_max = 256u << 20, .request_us = 60000000, .answer_us = 60000000, .stall_us = 100000
+};
 
 static void do_echo(void *ctx, struct request *req)
 {
@@ -53,8 +72,9 @@ static void do_rows(void *ctx, struct request *req)
 	text = malloc(size + 1);
 	memset(text, 'x', size);
 	text[size] = '\0';
-	for (uint64_t i = 0; i < n; i++)
-		if (request_row(req, json_pack("{sI ss}", "i", (json_int_t)i, "text", text)) < 0)
+	for (produced = 0; produced < n; produced++)
+		if (request_row(req,
+				json_pack("{sI ss}", "i", (json_int_t)produced, "text", text)) < 0)
 			break;
 	free(text);
 	request_end(req, NULL);
@@ -93,10 +113,11 @@ static void do_watch(void *ctx, struct request *req)
 	request_on_gone(req, on_gone, ctx);
 }
 
-static void do_gone(void *ctx, struct request *req)
+static void do_count(void *ctx, struct request *req)
 {
 	(void)ctx;
-	request_end(req, json_pack("{sI}", "gone", (json_int_t)gone));
+	request_end(req, json_pack("{sI sI}", "gone", (json_int_t)gone, "produced",
+				   (json_int_t)produced));
 }
 
 static void do_fd(void *ctx, struct request *req)
@@ -158,30 +179,26 @@ static void on_term(struct sig *s, int signo)
 static const struct control_command commands[] = {
 	{ "echo", CONTROL_READ, false, do_echo },   { "rows", CONTROL_READ, false, do_rows },
 	{ "later", CONTROL_READ, false, do_later }, { "hold", CONTROL_READ, false, do_hold },
-	{ "watch", CONTROL_READ, true, do_watch },  { "gone", CONTROL_READ, false, do_gone },
+	{ "watch", CONTROL_READ, true, do_watch },  { "count", CONTROL_READ, false, do_count },
 	{ "fd", CONTROL_ADMIN, false, do_fd },	    { "take", CONTROL_ADMIN, false, do_take },
 	{ "peer", CONTROL_READ, false, do_peer },   { "diag", CONTROL_READ, false, do_diag },
 	{ "run", CONTROL_RUN, false, do_peer },
 };
 
-static void serve_forever(int fd)
+static void serve_forever(int fd, struct control_opts o)
 {
 	struct loop *l = loop_new();
-	struct control_opts o = { .commands = commands,
-				  .n_commands = ARRAY_SIZE(commands),
-				  .ctx = l,
-				  .has_group = true,
-				  .read_group = GROUP,
-				  .may_run = may_run,
-				  .conns_max = 6,
-				  .conns_per_uid = 3,
-				  .answer_max = 256 * 1024,
-				  .request_us = 150000,
-				  .answer_us = 300000,
-				  .stall_us = 150000 };
 	struct control_server *s;
 	struct sig term = { 0 };
 
+	o.commands = commands;
+	o.n_commands = ARRAY_SIZE(commands);
+	o.ctx = l;
+	o.has_group = true;
+	o.read_group = GROUP;
+	o.may_run = may_run;
+	o.conns_max = 6;
+	o.conns_per_uid = 3;
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (!l || control_server_new(l, fd, &o, &s) < 0)
 		_exit(70);
@@ -240,8 +257,10 @@ static char *raw_ask(const struct served *v, const char *bytes, size_t n)
 
 /* ---- its life ---- */
 
+/* *state: the bounds, then the server. */
 static int start_server(void **state)
 {
+	const struct control_opts *o = *state;
 	struct served *v = calloc(1, sizeof(*v));
 	struct diag d = { 0 };
 	int fd = -EBADF;
@@ -255,7 +274,7 @@ static int start_server(void **state)
 	v->pid = fork();
 	if (v->pid == 0) {
 		free(v);
-		serve_forever(fd);
+		serve_forever(fd, *o);
 	}
 	close(fd);
 	*state = v;
