@@ -16,11 +16,12 @@
 #include "base/pool.h"
 #include "base/slice.h"
 
-#define JSON_SCAN_KEYS_MAX 8
-#define JSON_SCAN_VALUES_MAX 1024 /* values found in one body, over all keys */
+#define JSON_SCAN_KEYS_MAX   8
+#define JSON_SCAN_VALUES_MAX 1024 /* values found in one body, over all keys; so for objects */
+#define JSON_SCAN_STEPS_MAX  8 /* keys and [] in a path: JSON_PATH_STEPS_MAX */
 
 enum json_scan_result {
-	JSON_SCAN_OK,	     /* so far, or complete after json_scan_finish() */
+	JSON_SCAN_OK, /* so far, or complete after json_scan_finish() */
 	JSON_SCAN_MALFORMED, /* syntax, UTF-8, or something after the end */
 	JSON_SCAN_TOO_DEEP,
 	JSON_SCAN_DUPLICATE, /* json_scan_key() names the key, for these three */
@@ -38,17 +39,20 @@ struct json_scan_want {
 };
 
 struct json_scan_value {
-	unsigned key;	   /* index into the wants */
+	unsigned key; /* index into the wants */
 	enum json_scan_type type;
 	size_t start, end; /* of the value in the body, quotes included */
 	struct slice text; /* STRING: decoded, in the pool */
-	uint64_t number;   /* UINT; BOOL: 0 or 1 */
-	size_t object;	   /* offset just after the '{' of the object it is in */
+	uint64_t number; /* UINT; BOOL: 0 or 1 */
+	size_t object; /* offset just after the '{' of the object it is in */
 };
 
 struct json_scan;
 
-/* wants and pool must outlive the scan. The top-level value must be an object. */
+/* wants and pool must outlive the scan. The top-level value must be an object, and what stands on
+ * the way to a governed key must be of the kind its path says (else JSON_SCAN_BAD_VALUE): a
+ * provider would refuse it anyway, and nothing can hide there. NULL: out of memory, or a path that
+ * is not of the form above or has more than JSON_SCAN_STEPS_MAX steps (EINVAL). */
 struct json_scan *json_scan_new(const struct json_scan_want *wants, size_t n_wants,
 				unsigned depth_max, struct pool *pool) _must_check_;
 struct json_scan *json_scan_free(struct json_scan *s);
@@ -61,3 +65,6 @@ size_t json_scan_values(const struct json_scan *s, const struct json_scan_value 
 /* Offsets just after '{' of every object in which key `i`'s last step could stand (to insert a
  * missing key there); for "max_tokens" that is the top-level object. Bounded as the values. */
 size_t json_scan_objects(const struct json_scan *s, unsigned i, const size_t **ret);
+/* Offset just after the top-level '{'. When there is no object for a key of several steps, the way
+ * to it is missing in the body and can be inserted here, whole. */
+size_t json_scan_top(const struct json_scan *s);

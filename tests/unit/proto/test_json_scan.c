@@ -1,0 +1,381 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Every body is scanned whole and cut at every byte: the result must be the same. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "proto/json_scan.h"
+
+#define STRING (1u << JSON_SCAN_STRING)
+#define NUMBER (1u << JSON_SCAN_UINT)
+#define BOOL   (1u << JSON_SCAN_BOOL)
+#define NUL    (1u << JSON_SCAN_NULL)
+
+enum { MODEL, MAX, STREAM, BATCH_MODEL, BATCH_MAX, NESTED };
+static const struct json_scan_want wants[] = {
+	[MODEL] = { "model", STRING },
+	[MAX] = { "max_tokens", NUMBER | NUL },
+	[STREAM] = { "stream", BOOL | NUL },
+	[BATCH_MODEL] = { "requests[].params.model", STRING },
+	[BATCH_MAX] = { "requests[].params.max_tokens", NUMBER },
+	[NESTED] = { "generationConfig.maxOutputTokens", NUMBER },
+};
+
+struct scanned {
+	struct pool pool;
+	struct json_scan *s;
+	enum json_scan_result r;
+};
+
+static void done(struct scanned *t)
+{
+	t->s = json_scan_free(t->s);
+	pool_clear(&t->pool, false);
+}
+
+/* In pieces of `step` bytes; 0: in one. */
+static struct scanned scan(struct slice body, size_t step)
+{
+	struct scanned t = { 0 };
+
+	pool_init(&t.pool, 1 << 20);
+	t.s = json_scan_new(wants, sizeof(wants) / sizeof(*wants), 100, &t.pool);
+	assert_non_null(t.s);
+	for (size_t n = step; step && n < body.n; n += step) {
+		/* A buffer of exactly this size, so that reading past it is seen by the sanitizer.
+		 */
+		char *copy = malloc(n);
+
+		memcpy(copy, body.p, n);
+		t.r = json_scan_feed(t.s, slice_of(copy, n));
+		free(copy);
+		if (t.r != JSON_SCAN_OK)
+			return t;
+	}
+	t.r = json_scan_finish(t.s, body);
+	return t;
+}
+
+static void expect_n(struct slice body, enum json_scan_result want, int key)
+{
+	for (size_t step = 0; step <= body.n && step < 80; step++) {
+		struct scanned t = scan(body, step);
+
+		if (t.r != want)
+			fail_msg("%.*s in steps of %zu: %d, not %d", (int)body.n, body.p, step, t.r,
+				 want);
+		if (key >= 0)
+			assert_string_equal(json_scan_key(t.s), wants[key].path);
+		done(&t);
+	}
+}
+
+static void expect(const char *body, enum json_scan_result want, int key)
+{
+	expect_n(slice_str(body), want, key);
+}
+
+static void values_are_found_with_their_place(void **state)
+{
+	static const char body[] = " { \"a\":[1,{\"model\":\"no\"}] , \"model\" :\n \"gpt-4o\","
+				   "\"max_tokens\":4096 ,\"stream\":true}\n ";
+
+	(void)state;
+	for (size_t step = 0; step < sizeof(body); step++) {
+		struct scanned t = scan(SLICE(body), step);
+		const struct json_scan_value *v;
+		const size_t *objects;
+
+		assert_int_equal(t.r, JSON_SCAN_OK);
+		assert_int_equal(json_scan_values(t.s, &v), 3);
+		assert_int_equal(v[0].key, MODEL);
+		assert_true(slice_eq(v[0].text, SLICE("gpt-4o")));
+		assert_memory_equal(body + v[0].start, "\"gpt-4o\"", 8);
+		assert_int_equal(v[0].end - v[0].start, 8);
+		assert_int_equal(v[1].key, MAX);
+		assert_int_equal(v[1].number, 4096);
+		assert_memory_equal(body + v[1].start, "4096 ", 5);
+		assert_int_equal(v[1].end - v[1].start, 4);
+		assert_int_equal(v[2].number, 1);
+		assert_memory_equal(body + v[2].start, "true}", 5);
+		assert_int_equal(v[0].object, 2);
+		assert_int_equal(json_scan_objects(t.s, MAX, &objects), 1);
+		assert_int_equal(objects[0], 2);
+		assert_int_equal(json_scan_top(t.s), 2);
+		assert_int_equal(json_scan_objects(t.s, NESTED, &objects), 0);
+		done(&t);
+	}
+}
+
+static void elements_of_an_array_are_each_found(void **state)
+{
+	static const char body[] = "{\"requests\":[{\"params\":{\"model\":\"a\",\"max_tokens\":1}},"
+				   "{\"model\":1,\"params\":{\"max_tokens\":2,\"model\":\"b\"}},"
+				   "{\"params\":{\"x\":{\"model\":2}}}]}";
+	static const struct {
+		unsigned key;
+		const char *raw;
+	} want[] = { { BATCH_MODEL, "\"a\"" },
+		     { BATCH_MAX, "1" },
+		     { BATCH_MAX, "2" },
+		     { BATCH_MODEL, "\"b\"" } };
+
+	(void)state;
+	for (size_t step = 0; step < sizeof(body); step++) {
+		struct scanned t = scan(SLICE(body), step);
+		const struct json_scan_value *v;
+		const size_t *objects;
+
+		assert_int_equal(t.r, JSON_SCAN_OK);
+		assert_int_equal(json_scan_values(t.s, &v), 4);
+		for (size_t i = 0; i < 4; i++) {
+			assert_int_equal(v[i].key, want[i].key);
+			assert_memory_equal(body + v[i].start, want[i].raw, v[i].end - v[i].start);
+		}
+		assert_int_equal(json_scan_objects(t.s, BATCH_MAX, &objects), 3);
+		for (size_t i = 0; i < 3; i++)
+			assert_int_equal(body[objects[i] - 1], '{');
+		done(&t);
+	}
+}
+
+static void what_two_readers_could_read_differently_is_refused(void **state)
+{
+	(void)state;
+	expect("{\"model\":\"a\",\"model\":\"a\"}", JSON_SCAN_DUPLICATE, MODEL);
+	expect("{\"model\":\"a\",\"b\":{\"model\":1},\"model\":\"b\"}", JSON_SCAN_DUPLICATE, MODEL);
+	expect("{\"requests\":[],\"requests\":[]}", JSON_SCAN_DUPLICATE, BATCH_MODEL);
+	expect("{\"requests\":[{\"params\":{},\"params\":{}}]}", JSON_SCAN_DUPLICATE, BATCH_MODEL);
+	expect("{\"mod\\u0065l\":\"a\"}", JSON_SCAN_ESCAPED, MODEL);
+	expect("{\"\\u006dodel\":\"a\",\"model\":\"b\"}", JSON_SCAN_ESCAPED, MODEL);
+	expect("{\"requ\\u0065sts\":[]}", JSON_SCAN_ESCAPED, BATCH_MODEL);
+	expect("{\"requests\":[{\"params\":{\"m\\u006fdel\":\"x\"}}]}", JSON_SCAN_ESCAPED,
+	       BATCH_MODEL);
+	expect("{\"requests\":[{\"params\":{\"model\":\"x\",\"model\":\"y\"}}]}",
+	       JSON_SCAN_DUPLICATE, BATCH_MODEL);
+}
+
+static void keys_that_only_look_alike_are_not_governed(void **state)
+{
+	(void)state;
+	expect("{\"\\\"model\":1,\"Model\":2,\"model \":3,\"model\\u0000\":4,\"model\":\"a\"}",
+	       JSON_SCAN_OK, -1);
+	expect("{\"a\":\"model\",\"b\":[\"model\",\"model\"],\"c\":{\"model\":{},\"model\":[]}}",
+	       JSON_SCAN_OK, -1);
+	expect("{\"x\\ny\":1,\"x\\ny\":2}", JSON_SCAN_OK, -1);
+}
+
+static void values_of_a_wrong_kind_are_refused(void **state)
+{
+	static const char *const model[] = { "1",
+					     "null",
+					     "true",
+					     "[\"a\"]",
+					     "{\"a\":1}",
+					     "1.5",
+					     "\"a\\u0000\"",
+					     "\"a\\n\"",
+					     "\"\\ud800\"",
+					     "\"\\udc00x\"",
+					     "\"\\ud800\\ud800\"",
+					     "\"\\ud800x\\udc00\"",
+					     "\"\x7f\"" };
+	static const char *const max[] = { "-1",    "1.0",  "1e3", "18446744073709551616",
+					   "\"1\"", "true", "[]",  "{}",
+					   "-0" };
+	char body[200];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(model) / sizeof(*model); i++) {
+		snprintf(body, sizeof(body), "{\"model\":%s}", model[i]);
+		expect(body, JSON_SCAN_BAD_VALUE, MODEL);
+	}
+	for (size_t i = 0; i < sizeof(max) / sizeof(*max); i++) {
+		snprintf(body, sizeof(body), "{\"a\":0,\"max_tokens\" : %s }", max[i]);
+		expect(body, JSON_SCAN_BAD_VALUE, MAX);
+	}
+	expect("{\"requests\":{}}", JSON_SCAN_BAD_VALUE, BATCH_MODEL);
+	expect("{\"requests\":null}", JSON_SCAN_BAD_VALUE, BATCH_MODEL);
+	expect("{\"requests\":[1]}", JSON_SCAN_BAD_VALUE, BATCH_MODEL);
+	expect("{\"requests\":[[{\"params\":{\"model\":\"a\"}}]]}", JSON_SCAN_BAD_VALUE,
+	       BATCH_MODEL);
+	expect("{\"requests\":[{\"params\":[]}]}", JSON_SCAN_BAD_VALUE, BATCH_MODEL);
+	expect("{\"generationConfig\":null}", JSON_SCAN_BAD_VALUE, NESTED);
+	expect("{\"generationConfig\":[{\"maxOutputTokens\":1}]}", JSON_SCAN_BAD_VALUE, NESTED);
+}
+
+static void strings_with_escapes_are_decoded(void **state)
+{
+	static const char body[] =
+		"{\"model\":\"gpt\\u002d4\\/\\ud83d\\ude00\\\"\",\"max_tokens\":null}";
+
+	(void)state;
+	for (size_t step = 0; step < sizeof(body); step++) {
+		struct scanned t = scan(SLICE(body), step);
+		const struct json_scan_value *v;
+
+		assert_int_equal(t.r, JSON_SCAN_OK);
+		assert_int_equal(json_scan_values(t.s, &v), 2);
+		assert_true(slice_eq(v[0].text, SLICE("gpt-4/\xf0\x9f\x98\x80\"")));
+		assert_int_equal(body[v[0].start], '"');
+		assert_memory_equal(body + v[0].end, ",\"max", 5);
+		assert_int_equal(v[1].type, JSON_SCAN_NULL);
+		done(&t);
+	}
+}
+
+static void what_is_not_one_json_object_is_malformed(void **state)
+{
+	static const char *const bad[] = {
+		"",
+		" ",
+		"[]",
+		"1",
+		"null",
+		"\"model\"",
+		"{",
+		"{\"model\":\"a\"",
+		"{\"model\":\"a\"}}",
+		"{} {}",
+		"{}x",
+		"\xef\xbb\xbf{}",
+		"{'model':\"a\"}",
+		"{\"model\":\"a\",}",
+		"{\"model\"\"a\"}",
+		"{\"a\":\"\xff\"}",
+		"{\"a\":\"\xed\xa0\x80\"}",
+		"{\"\xc0\xaf\":1}",
+		"{\"a\":01}",
+		"{\"a\":+1}",
+		"{\"a\":\"\n\"}",
+		"{\"a\":\"\\x\"}",
+		"{\"a\":\"\\u12\"}",
+		"{/* */}",
+		"{\"a\":NaN}",
+		"{\"a\":tru}",
+		"{model:1}",
+		"{\"a\":\"b}",
+		"nul",
+		"{\"a\":1 \"b\":2}",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
+		expect(bad[i], JSON_SCAN_MALFORMED, -1);
+	expect_n(slice_of("{\"a\":\0}", 7), JSON_SCAN_MALFORMED, -1);
+	expect_n(slice_of("{}\0", 3), JSON_SCAN_MALFORMED, -1);
+}
+
+static void depth_is_bounded(void **state)
+{
+	char *body = malloc(40000);
+	size_t n = 0;
+
+	(void)state;
+	n += (size_t)snprintf(body, 40000, "{\"a\":");
+	memset(body + n, '[', 10000);
+	memset(body + n + 10000, ']', 10000);
+	n += 20000;
+	body[n++] = '}';
+	expect_n(slice_of(body, n), JSON_SCAN_TOO_DEEP, -1);
+	/* the object and 99 arrays are the 100 that are allowed */
+	n = (size_t)snprintf(body, 40000, "{\"a\":%.*s%.*s}", 99,
+			     "[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[["
+			     "[[[[[[[[[[[[[[[[[[[[[[[[[[[[[["
+			     "[[[",
+			     99,
+			     "]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]"
+			     "]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]"
+			     "]]]");
+	expect_n(slice_of(body, n), JSON_SCAN_OK, -1);
+	free(body);
+}
+
+static void number_of_values_is_bounded(void **state)
+{
+	char *body = malloc(200000);
+	size_t n = (size_t)sprintf(body, "{\"requests\":[");
+	struct scanned t;
+
+	(void)state;
+	for (int i = 0; i < 1100; i++)
+		n += (size_t)sprintf(body + n, "%s{\"params\":{\"model\":\"m\"}}", i ? "," : "");
+	n += (size_t)sprintf(body + n, "]}");
+	t = scan(slice_of(body, n), 0);
+	assert_int_equal(t.r, JSON_SCAN_TOO_MANY);
+	done(&t);
+	free(body);
+}
+
+static void memory_beyond_the_pool_is_refused(void **state)
+{
+	struct pool pool;
+	struct json_scan *s;
+	char body[5000] = "{\"model\":\"";
+
+	(void)state;
+	memset(body + 10, 'x', 4000);
+	memcpy(body + 4010, "\"}", 3);
+	pool_init(&pool, 4096);
+	s = json_scan_new(wants, 2, 100, &pool);
+	assert_non_null(s);
+	assert_int_equal(json_scan_finish(s, slice_str(body)), JSON_SCAN_NO_MEMORY);
+	(void)json_scan_free(s);
+	pool_clear(&pool, false);
+}
+
+static void paths_that_make_no_sense_are_refused(void **state)
+{
+	static const char *const bad[] = { "",	 ".",	 "a.",	   ".a",   "a[]",
+					   "a[", "a[].", "a[0].b", "a[]b", "a.b.c.d.e.f.g.h.i" };
+	struct pool pool;
+
+	(void)state;
+	pool_init(&pool, 1 << 16);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+		struct json_scan_want w = { bad[i], STRING };
+
+		errno = 0;
+		assert_null(json_scan_new(&w, 1, 100, &pool));
+		assert_int_equal(errno, EINVAL);
+	}
+	pool_clear(&pool, false);
+}
+
+static void errors_stay(void **state)
+{
+	struct scanned t = scan(SLICE("{\"model\":1,"), 0);
+
+	(void)state;
+	assert_int_equal(t.r, JSON_SCAN_BAD_VALUE);
+	assert_int_equal(json_scan_feed(t.s, SLICE("{\"model\":1,\"a\":2}")), JSON_SCAN_BAD_VALUE);
+	assert_int_equal(json_scan_finish(t.s, SLICE("{\"model\":1,\"a\":2}")),
+			 JSON_SCAN_BAD_VALUE);
+	done(&t);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(values_are_found_with_their_place),
+		cmocka_unit_test(elements_of_an_array_are_each_found),
+		cmocka_unit_test(what_two_readers_could_read_differently_is_refused),
+		cmocka_unit_test(keys_that_only_look_alike_are_not_governed),
+		cmocka_unit_test(values_of_a_wrong_kind_are_refused),
+		cmocka_unit_test(strings_with_escapes_are_decoded),
+		cmocka_unit_test(what_is_not_one_json_object_is_malformed),
+		cmocka_unit_test(depth_is_bounded),
+		cmocka_unit_test(number_of_values_is_bounded),
+		cmocka_unit_test(memory_beyond_the_pool_is_refused),
+		cmocka_unit_test(paths_that_make_no_sense_are_refused),
+		cmocka_unit_test(errors_stay),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

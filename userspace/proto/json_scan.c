@@ -1,0 +1,439 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * yajl validates and cuts into tokens; here is only where in the document each token stands, kept
+ * for as many levels as the longest path has: below that nothing can be governed.
+ */
+#include "proto/json_scan.h"
+
+#include <errno.h>
+#include <yajl/yajl_parse.h>
+
+#include "base/utf8.h"
+#include "proto/json_path.h"
+
+_Static_assert(JSON_SCAN_STEPS_MAX == JSON_PATH_STEPS_MAX, "one bound");
+
+#define FIRST_ROOM 8
+#define NO_KEY	   ((unsigned)-1)
+
+/* A container that is open and on the way of some path. */
+struct frame {
+	uint8_t at[JSON_SCAN_KEYS_MAX]; /* steps that led here, plus 1; 0: not on that want's way */
+	uint8_t next; /* wants whose next step the coming value is (bits) */
+	uint8_t seen; /* wants whose next step's key was here already (bits) */
+	bool is_array;
+	size_t object; /* offset just after '{' */
+};
+
+struct offsets {
+	size_t *p;
+	size_t n, room;
+};
+
+struct json_scan {
+	yajl_handle yajl;
+	struct pool *pool;
+	const struct json_scan_want *wants;
+	size_t n_wants;
+	struct json_path path[JSON_SCAN_KEYS_MAX];
+	struct frame frame[JSON_SCAN_STEPS_MAX + 1];
+	unsigned depth, depth_max;
+	struct slice body;
+	size_t fed; /* bytes of the body that yajl has had before the running call */
+	size_t utf8; /* bytes of the body that are known to be whole UTF-8 sequences */
+	size_t key_end; /* offset just after the governed key whose value comes */
+	size_t top;
+	struct json_scan_value *values;
+	size_t n_values, values_room;
+	struct offsets objects[JSON_SCAN_KEYS_MAX];
+	size_t n_objects; /* over all keys */
+	enum json_scan_result error;
+	unsigned error_key;
+};
+
+static int fail(struct json_scan *s, enum json_scan_result r, unsigned key)
+{
+	s->error = r;
+	s->error_key = key;
+	return 0; /* tells yajl to stop */
+}
+
+static size_t offset(const struct json_scan *s)
+{
+	return s->fed + yajl_get_bytes_consumed(s->yajl);
+}
+
+/* The innermost container if it is on any want's way. */
+static struct frame *here(struct json_scan *s)
+{
+	return s->depth && s->depth <= ARRAY_SIZE(s->frame) ? &s->frame[s->depth - 1] : NULL;
+}
+
+/* Room for one more element in an array that lives in the pool; NULL: none. */
+static void *grow(struct json_scan *s, void *p, size_t n, size_t *room, size_t size)
+{
+	size_t more = *room ? *room * 2 : FIRST_ROOM;
+	void *bigger;
+
+	if (n < *room)
+		return p;
+	bigger = pool_alloc(s->pool, more * size);
+	if (bigger && n)
+		memcpy(bigger, p, n * size);
+	if (bigger)
+		*room = more;
+	return bigger;
+}
+
+/* ---- where a value starts, and what its text is ---- */
+
+static size_t skip_space(const struct json_scan *s, size_t at)
+{
+	while (at < s->body.n && memchr(" \t\r\n", s->body.p[at], 4))
+		at++;
+	return at;
+}
+
+/* The value of the governed key that ended at key_end: after the colon. */
+static size_t value_start(const struct json_scan *s)
+{
+	return skip_space(s, skip_space(s, s->key_end) + 1);
+}
+
+/* "D8".."DB" begin a high surrogate, "DC".."DF" a low one. */
+static bool is_surrogate(const char *hex, bool high)
+{
+	char c = ascii_lower(hex[1]);
+
+	if (ascii_lower(hex[0]) != 'd')
+		return false;
+	return high ? c == '8' || c == '9' || c == 'a' || c == 'b' : c >= 'c' && c <= 'f';
+}
+
+/* Whether every \u surrogate in a string literal is one of a pair: yajl would pass others as '?'.
+ */
+static bool has_paired_surrogates(struct slice raw)
+{
+	for (size_t i = 0; i + 1 < raw.n; i++) {
+		if (raw.p[i] != '\\')
+			continue;
+		i++;
+		if (raw.p[i] != 'u' || i + 4 >= raw.n)
+			continue;
+		if (is_surrogate(raw.p + i + 1, false))
+			return false;
+		if (!is_surrogate(raw.p + i + 1, true))
+			continue;
+		if (i + 10 >= raw.n || raw.p[i + 5] != '\\' || raw.p[i + 6] != 'u' ||
+		    !is_surrogate(raw.p + i + 7, false))
+			return false;
+		i += 10;
+	}
+	return true;
+}
+
+static int add_value(struct json_scan *s, unsigned key, struct json_scan_value v)
+{
+	void *p;
+
+	if (!(s->wants[key].types & 1u << v.type))
+		return fail(s, JSON_SCAN_BAD_VALUE, key);
+	if (s->n_values == JSON_SCAN_VALUES_MAX)
+		return fail(s, JSON_SCAN_TOO_MANY, key);
+	p = grow(s, s->values, s->n_values, &s->values_room, sizeof(*s->values));
+	if (!p)
+		return fail(s, JSON_SCAN_NO_MEMORY, key);
+	s->values = p;
+	v.key = key;
+	v.start = value_start(s);
+	v.end = offset(s);
+	v.object = here(s)->object;
+	if (v.type == JSON_SCAN_STRING) {
+		struct slice raw = slice_of(s->body.p + v.start, v.end - v.start);
+
+		if (!utf8_is_text(v.text) || !has_paired_surrogates(raw))
+			return fail(s, JSON_SCAN_BAD_VALUE, key);
+		v.text = pool_dup(s->pool, v.text);
+		if (!v.text.p)
+			return fail(s, JSON_SCAN_NO_MEMORY, key);
+	}
+	s->values[s->n_values++] = v;
+	return 1;
+}
+
+/* ---- what yajl calls ---- */
+
+/* A scalar; v tells what (NULL: one that cannot be a governed value). */
+static int on_scalar(struct json_scan *s, const struct json_scan_value *v)
+{
+	struct frame *f = here(s);
+	unsigned next;
+
+	if (s->depth == 0)
+		return fail(s, JSON_SCAN_MALFORMED, NO_KEY);
+	next = f ? f->next : 0;
+	for (unsigned i = 0; next; i++, next >>= 1) {
+		if (!(next & 1))
+			continue;
+		/* Not the last step: a container should have come. */
+		if (!v || f->at[i] != s->path[i].n)
+			return fail(s, JSON_SCAN_BAD_VALUE, i);
+		if (!add_value(s, i, *v))
+			return 0;
+	}
+	if (f && !f->is_array)
+		f->next = 0;
+	return 1;
+}
+
+static int on_null(void *ctx)
+{
+	return on_scalar(ctx, &(struct json_scan_value){ .type = JSON_SCAN_NULL });
+}
+
+static int on_boolean(void *ctx, int value)
+{
+	return on_scalar(ctx,
+			 &(struct json_scan_value){ .type = JSON_SCAN_BOOL, .number = value != 0 });
+}
+
+/* Any number is fine where nothing governs; a governed one must be a plain natural number. */
+static int on_number(void *ctx, const char *p, size_t n)
+{
+	struct json_scan_value v = { .type = JSON_SCAN_UINT };
+
+	for (size_t i = 0; i < n; i++)
+		if (p[i] < '0' || p[i] > '9' || __builtin_mul_overflow(v.number, 10, &v.number) ||
+		    __builtin_add_overflow(v.number, p[i] - '0', &v.number))
+			return on_scalar(ctx, NULL);
+	return on_scalar(ctx, &v);
+}
+
+static int on_string(void *ctx, const unsigned char *p, size_t n)
+{
+	return on_scalar(
+		ctx, &(struct json_scan_value){ .type = JSON_SCAN_STRING, .text = slice_of(p, n) });
+}
+
+/* Whether the literal that ends at `end` is the key as it stands, without escapes. */
+static bool is_literal(const struct json_scan *s, size_t end, struct slice key)
+{
+	return end >= key.n + 2 && s->body.p[end - 1] == '"' && s->body.p[end - key.n - 2] == '"' &&
+	       memcmp(s->body.p + end - key.n - 1, key.p, key.n) == 0;
+}
+
+static int on_key(void *ctx, const unsigned char *p, size_t n)
+{
+	struct json_scan *s = ctx;
+	struct frame *f = here(s);
+	struct slice key = slice_of(p, n);
+
+	if (!f)
+		return 1;
+	f->next = 0;
+	for (unsigned i = 0; i < s->n_wants; i++) {
+		const struct json_path *path = &s->path[i];
+
+		if (!f->at[i] || !slice_eq(path->step[f->at[i] - 1].key, key))
+			continue;
+		s->key_end = offset(s);
+		if (!is_literal(s, s->key_end, key))
+			return fail(s, JSON_SCAN_ESCAPED, i);
+		if (f->seen & 1u << i)
+			return fail(s, JSON_SCAN_DUPLICATE, i);
+		f->seen |= (uint8_t)(1u << i);
+		f->next |= (uint8_t)(1u << i);
+	}
+	return 1;
+}
+
+static int add_object(struct json_scan *s, unsigned key, size_t at)
+{
+	struct offsets *o = &s->objects[key];
+	void *p;
+
+	if (s->n_objects == JSON_SCAN_VALUES_MAX)
+		return fail(s, JSON_SCAN_TOO_MANY, key);
+	p = grow(s, o->p, o->n, &o->room, sizeof(*o->p));
+	if (!p)
+		return fail(s, JSON_SCAN_NO_MEMORY, key);
+	o->p = p;
+	o->p[o->n++] = at;
+	s->n_objects++;
+	return 1;
+}
+
+/* The container that opens, one step further on the way of want i: it must be what the path says.
+ */
+static int enter_want(struct json_scan *s, unsigned i, struct frame *child, unsigned at)
+{
+	const struct json_path *path = &s->path[i];
+
+	if (at == path->n || (path->step[at].kind == JSON_PATH_ELEMENT) != child->is_array)
+		return fail(s, JSON_SCAN_BAD_VALUE, i);
+	child->at[i] = (uint8_t)(at + 1);
+	if (child->is_array)
+		child->next |= (uint8_t)(1u << i);
+	else if (at + 1 == path->n)
+		return add_object(s, i, child->object);
+	return 1;
+}
+
+static int enter(struct json_scan *s, bool is_array)
+{
+	struct frame *parent = here(s), child = { .is_array = is_array };
+
+	if (s->depth == 0 && is_array)
+		return fail(s, JSON_SCAN_MALFORMED, NO_KEY);
+	if (s->depth == s->depth_max)
+		return fail(s, JSON_SCAN_TOO_DEEP, NO_KEY);
+	child.object = offset(s);
+	if (s->depth == 0)
+		s->top = child.object;
+	for (unsigned i = 0; i < s->n_wants; i++) {
+		if (s->depth && !(parent && parent->next & 1u << i))
+			continue;
+		if (!enter_want(s, i, &child, s->depth ? parent->at[i] : 0))
+			return 0;
+	}
+	if (parent && !parent->is_array)
+		parent->next = 0;
+	if (s->depth++ < ARRAY_SIZE(s->frame))
+		s->frame[s->depth - 1] = child;
+	return 1;
+}
+
+static int on_map(void *ctx)
+{
+	return enter(ctx, false);
+}
+
+static int on_array(void *ctx)
+{
+	return enter(ctx, true);
+}
+
+static int on_leave(void *ctx)
+{
+	struct json_scan *s = ctx;
+
+	s->depth--;
+	return 1;
+}
+
+static const yajl_callbacks callbacks = {
+	.yajl_null = on_null,
+	.yajl_boolean = on_boolean,
+	.yajl_number = on_number,
+	.yajl_string = on_string,
+	.yajl_start_map = on_map,
+	.yajl_map_key = on_key,
+	.yajl_end_map = on_leave,
+	.yajl_start_array = on_array,
+	.yajl_end_array = on_leave,
+};
+
+/* ---- interface ---- */
+
+struct json_scan *json_scan_new(const struct json_scan_want *wants, size_t n_wants,
+				unsigned depth_max, struct pool *pool)
+{
+	struct json_scan *s;
+
+	if (n_wants > JSON_SCAN_KEYS_MAX) {
+		errno = EINVAL;
+		return NULL;
+	}
+	s = pool_zalloc(pool, sizeof(*s));
+	if (!s)
+		return NULL;
+	*s = (struct json_scan){ .pool = pool,
+				 .wants = wants,
+				 .n_wants = n_wants,
+				 .depth_max = depth_max,
+				 .error_key = NO_KEY };
+	for (size_t i = 0; i < n_wants; i++) {
+		if (json_path_parse(wants[i].path, &s->path[i]) < 0) {
+			errno = EINVAL;
+			return NULL;
+		}
+	}
+	s->yajl = yajl_alloc(&callbacks, NULL, s);
+	if (!s->yajl) {
+		errno = ENOMEM;
+		return NULL;
+	}
+	/* Its check passes surrogates and overlong forms; is_utf8() does not. */
+	(void)yajl_config(s->yajl, yajl_dont_validate_strings, 1);
+	return s;
+}
+
+struct json_scan *json_scan_free(struct json_scan *s)
+{
+	if (s && s->yajl) {
+		yajl_free(s->yajl);
+		s->yajl = NULL; /* the rest is the pool's */
+	}
+	return NULL;
+}
+
+static enum json_scan_result settle(struct json_scan *s, yajl_status status)
+{
+	if (s->error == JSON_SCAN_OK && status != yajl_status_ok)
+		s->error = JSON_SCAN_MALFORMED;
+	return s->error;
+}
+
+/* A sequence may still be incomplete at the end, by at most 3 bytes. */
+static bool is_utf8(struct json_scan *s, struct slice body)
+{
+	s->utf8 += utf8_valid_prefix(slice_of(body.p + s->utf8, body.n - s->utf8));
+	return body.n - s->utf8 < 4;
+}
+
+enum json_scan_result json_scan_feed(struct json_scan *s, struct slice body)
+{
+	yajl_status status;
+
+	if (s->error != JSON_SCAN_OK || body.n <= s->fed)
+		return s->error;
+	if (!is_utf8(s, body))
+		return settle(s, yajl_status_error);
+	s->body = body;
+	status = yajl_parse(s->yajl, (const unsigned char *)body.p + s->fed, body.n - s->fed);
+	s->fed = body.n;
+	return settle(s, status);
+}
+
+enum json_scan_result json_scan_finish(struct json_scan *s, struct slice body)
+{
+	enum json_scan_result r = json_scan_feed(s, body);
+
+	if (r != JSON_SCAN_OK)
+		return r;
+	if (s->depth || !s->top || s->utf8 != body.n) /* before its end, or nothing at all */
+		return settle(s, yajl_status_error);
+	return settle(s, yajl_complete_parse(s->yajl));
+}
+
+const char *json_scan_key(const struct json_scan *s)
+{
+	return s->error_key == NO_KEY ? NULL : s->wants[s->error_key].path;
+}
+
+size_t json_scan_values(const struct json_scan *s, const struct json_scan_value **ret)
+{
+	*ret = s->values;
+	return s->n_values;
+}
+
+size_t json_scan_objects(const struct json_scan *s, unsigned i, const size_t **ret)
+{
+	*ret = s->objects[i].p;
+	return s->objects[i].n;
+}
+
+size_t json_scan_top(const struct json_scan *s)
+{
+	return s->top;
+}
