@@ -44,7 +44,8 @@ _Static_assert(sizeof(struct eg_msg_header) == 16, "struct eg_msg_header is ABI"
  *   policy      fds: catalogue image, policy image (sealed memfds), body struct eg_policy_push
  *   listener    fd: a listening socket to accept from (struct eg_listener)
  *   trust       fd: PEM bundle of upstream CAs, replaces the one before
- *   slab        fd: the worker's slab (worker), or a worker's slab to drain (recorder) (struct eg_slab)
+ *   slab        fds: the worker's slab (worker), or a worker's slab to drain (recorder), and the
+ *               eventfd that wakes the recorder; struct eg_slab
  *   slab_orphan struct eg_slab: that worker died: close its open records
  * child -> monitor
  *   ready       the child is sandboxed and serves
