@@ -132,7 +132,7 @@ static bool has_paired_surrogates(struct slice raw)
 	return true;
 }
 
-static int add_value(struct json_scan *s, unsigned key, struct json_scan_value v)
+static int add_value(struct json_scan *s, unsigned key, size_t object, struct json_scan_value v)
 {
 	void *p;
 
@@ -147,7 +147,7 @@ static int add_value(struct json_scan *s, unsigned key, struct json_scan_value v
 	v.key = key;
 	v.start = value_start(s);
 	v.end = offset(s);
-	v.object = here(s)->object;
+	v.object = object;
 	if (v.type == JSON_SCAN_STRING) {
 		struct slice raw = slice_of(s->body.p + v.start, v.end - v.start);
 
@@ -178,7 +178,7 @@ static int on_scalar(struct json_scan *s, const struct json_scan_value *v)
 		/* Not the last step: a container should have come. */
 		if (!v || f->at[i] != s->path[i].n)
 			return fail(s, JSON_SCAN_BAD_VALUE, i);
-		if (!add_value(s, i, *v))
+		if (!add_value(s, i, f->object, *v))
 			return 0;
 	}
 	if (f && !f->is_array)
