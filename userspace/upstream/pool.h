@@ -5,6 +5,8 @@
  * credential and TLS policy: a connection that carried one credential never carries another.
  * Addresses in private, loopback, link-local, metadata and other special-use ranges are refused
  * unless configured. Sockets come from the monitor, stamped (upstream_sockets_fn).
+ *
+ * Opens no file after upstream_new(). OpenSSL writes with write(2): ignore SIGPIPE. Never logs.
  */
 #pragma once
 
@@ -19,11 +21,15 @@ struct upstream;      /* one a worker */
 struct upstream_call; /* one pending upstream_get() */
 
 /* An established connection, TLS done, owned by the caller until put back or closed. The caller
- * drives io and ssl itself (non-blocking) and must leave no bytes unread when putting it back. */
+ * drives io and ssl itself (non-blocking) and must leave no bytes unread when putting it back.
+ * OpenSSL reads ahead: after SSL_read() bytes may wait in the SSL though the socket is not readable;
+ * ask SSL_has_pending(). */
 struct upstream_conn {
 	int fd;
 	SSL *ssl;
-	struct io io;	/* free for the owner's use */
+	/* Registered for fd and stopped: set on_ready and call io_want(). io_start() works too, but
+	 * costs an epoll_ctl(2) each time. Put it back as it is. */
+	struct io io;
 	void *owner;	/* likewise */
 	bool reused;	/* came from the pool: a request on it may be retried if nothing came back */
 	uint64_t since_us; /* when it was established */
@@ -56,20 +62,25 @@ struct upstream_opts {
 	void *ctx;
 };
 
-/* Reads resolv.conf now, so call it before the sandbox. */
+/* Reads resolv.conf now, so call it before the sandbox. -EINVAL: an `allow` that is no CIDR, a server
+ * that is no address. */
 int upstream_new(struct loop *l, const struct upstream_opts *opts, struct upstream **ret) _must_check_;
+/* Pending calls and resolutions end without their callback. Connections handed out must be put back
+ * or closed before. */
 struct upstream *upstream_free(struct upstream *u);
-/* PEM certificates that providers' chains must end in; replaces those before. 0, -EINVAL. */
+/* PEM certificates that providers' chains must end in; replaces those before. Connections made under
+ * those before are not used again. 0, -EINVAL (the old ones stay), -ENOMEM. */
 int upstream_set_trust(struct upstream *u, struct slice pem) _must_check_;
-/* Takes the fds; n = 0 means none can be had (pending connects fail). */
+/* Takes the fds; n = 0 means none can be had (pending connects fail). May be called from within
+ * on_need_sockets. */
 void upstream_give_sockets(struct upstream *u, int family, const int *fds, unsigned n);
 
 /* One stamped socket of the stock for a connection of the caller's own (passthrough); -EAGAIN: none
  * right now (more are asked for). */
 int upstream_take_socket(struct upstream *u, int family) _must_check_;
 
-/* From the pool at once (calling back before returning), or made. fresh: never from the pool.
- * NULL when the callback has already run. */
+/* From the pool at once (calling back before returning, NULL), or made: called back later, from the
+ * loop. fresh: never from the pool. */
 struct upstream_call *upstream_get(struct upstream *u, const struct upstream_target *t, bool fresh,
 				   upstream_fn fn, void *ctx);
 void upstream_cancel(struct upstream_call *call);
@@ -78,7 +89,8 @@ void upstream_close(struct upstream *u, struct upstream_conn *c); /* anything el
 /* Closes idle connections that carried a credential (it was rotated). */
 void upstream_drop_credential(struct upstream *u, struct slice credential);
 
-/* Resolves a governed name for the endpoint map, through the same cache. */
+/* Resolves a governed name for the endpoint map, through the same cache. Called back once, perhaps
+ * before returning; n = 0: it has no address that may be dialled. */
 typedef void (*upstream_resolved_fn)(void *ctx, struct slice host, const struct eg_addr *addrs,
 				     size_t n, uint32_t ttl_s);
 void upstream_resolve(struct upstream *u, struct slice host, upstream_resolved_fn fn, void *ctx);
