@@ -7,16 +7,64 @@ $(B)/tests/unit/%: tests/unit/%.c $(B)/libegret.a $(EMBED_H)
 	$(Q)$(CC) $(CPPFLAGS) -I. -Ibpf $(CFLAGS) -MMD -MP -o $@ $< $(B)/libegret.a $(LDFLAGS) $(LDLIBS) -lcmocka
 
 .PHONY: unit
-unit: $(UNIT_BIN) ## build and run the unit tests
-	$(Q)for t in $^; do $$t || exit 1; done
+unit: $(UNIT_BIN) ## build and run the unit tests (quiet ones: the log of a failed one is shown)
+	$(Q)n=0; for t in $^; do $$t >$$t.log 2>&1 || { cat $$t.log; echo "failed: $$t" >&2; exit 1; }; \
+		n=$$((n + $$(grep -ac '^\[       OK' $$t.log))); done; echo "  UNIT     $$n passed in $(words $^) programs ($(B))"
+
+# Everything, each stage in a make of its own: packages that the first one installs change its flags.
+.PHONY: test
+test:
+	$(Q)tools/deps.sh
+	$(Q)$(MAKE) check
+	$(Q)$(MAKE) WERROR=1 all unit helpers
+	$(Q)$(MAKE) CC=$(CLANG) WERROR=1 B=build/clang all
+	$(Q)$(MAKE) SAN=address,undefined all unit
+	$(Q)$(MAKE) fuzz-replay
+	$(Q)$(MAKE) pytest
+
+# What pytest must not skip here; on a machine that lacks one, say EGRET_REQUIRE= and see why.
+EGRET_REQUIRE ?= root,bpf,cgroup2,netns,npm
+.PHONY: pytest
+pytest: helpers $(B)/npm/.stamp ## run the tests that drive processes (ARGS="-k name")
+	$(Q)env -u NODE_EXTRA_CA_CERTS EGRET_REQUIRE=$(EGRET_REQUIRE) $(PYTEST) -p no:cacheprovider -q -m "not heavy" tests $(ARGS)
 
 # Helpers that pytest drives: tests/lib/NAME.c becomes a program of its own.
 $(B)/tests/lib/%: tests/lib/%.c $(B)/libegret.a
 	$(call say,CC,$<) mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -o $@ $< $(B)/libegret.a $(LDFLAGS) $(LDLIBS)
 
-# Fuzzers: tests/fuzz/fuzz_NAME.c beside its corpus tests/fuzz/corpus/NAME/.
-FUZZ_SRC := $(wildcard tests/fuzz/fuzz_*.c)
-FUZZ_SECONDS ?= 60
+# The real SDKs that tests and demo run as workloads, at the versions of tests/package-lock.json.
+$(B)/npm/.stamp: tests/package.json tests/package-lock.json
+	$(call say,NPM,$(@D)) mkdir -p $(@D)
+	$(Q)cp tests/package.json tests/package-lock.json $(@D)
+	$(Q)cd $(@D) && npm ci --no-audit --no-fund --loglevel=error >npm.log 2>&1 || { cat npm.log; exit 1; }
+	$(Q)touch $@
 
--include $(UNIT_BIN:=.d) $(wildcard $(B)/tests/lib/*.d)
+.PHONY: helpers
+helpers: $(patsubst tests/lib/%.c,$(B)/tests/lib/%,$(wildcard tests/lib/*.c))
+
+# Fuzzers: tests/fuzz/fuzz_NAME.c beside its corpus tests/fuzz/corpus/NAME/, in a tree of their own
+# (build/fuzz: clang, coverage, sanitizers). New inputs are kept below build/fuzz/corpus/.
+FUZZ_SRC := $(wildcard tests/fuzz/fuzz_*.c)
+FUZZ_BIN := $(FUZZ_SRC:tests/%.c=$(B)/tests/%)
+FUZZ_SECONDS ?= 60
+FUZZ_MAKE = $(MAKE) CC=$(CLANG) SAN=fuzzer-no-link,address,undefined B=build/fuzz
+
+$(B)/tests/fuzz/%: tests/fuzz/%.c $(B)/libegret.a $(EMBED_H)
+	$(call say,FUZZ,$<) mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -o $@ $< $(B)/libegret.a $(LDFLAGS) -fsanitize=fuzzer $(LDLIBS)
+
+.PHONY: fuzz fuzz-replay fuzz-bins
+fuzz-bins: $(FUZZ_BIN)
+fuzz-replay: ## run every fuzz target over its corpus, once
+	$(Q)$(FUZZ_MAKE) fuzz-bins
+	$(Q)for f in $(FUZZ_SRC:tests/fuzz/fuzz_%.c=%); do \
+		build/fuzz/tests/fuzz/fuzz_$$f -runs=0 tests/fuzz/corpus/$$f >build/fuzz/$$f.log 2>&1 || \
+			{ cat build/fuzz/$$f.log; exit 1; }; done
+fuzz:
+	$(Q)$(FUZZ_MAKE) fuzz-bins
+	$(Q)for f in $(FUZZ_SRC:tests/fuzz/fuzz_%.c=%); do mkdir -p build/fuzz/corpus/$$f; echo "  FUZZ     $$f"; \
+		build/fuzz/tests/fuzz/fuzz_$$f -max_total_time=$(FUZZ_SECONDS) -print_final_stats=1 -verbosity=0 \
+			-artifact_prefix=build/fuzz/ build/fuzz/corpus/$$f tests/fuzz/corpus/$$f; done
+
+-include $(UNIT_BIN:=.d) $(FUZZ_BIN:=.d) $(wildcard $(B)/tests/lib/*.d)

@@ -41,7 +41,7 @@ static struct cursor take_vector(struct cursor *c, size_t bytes)
 	size_t n = take_int(c, bytes);
 	struct cursor v = { c->p, n, c->bad };
 
-	if (c->n < n) {
+	if (c->bad || c->n < n) {
 		c->bad = true;
 		c->n = 0;
 		return (struct cursor){ .bad = true };
