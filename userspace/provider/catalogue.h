@@ -72,6 +72,7 @@ int catalogue_find_provider(const struct catalogue *c, struct slice name);
  * matches nothing. ret_model is set (borrowed from path) when the model stands in the path. */
 int catalogue_find_operation(const struct catalogue *c, unsigned provider, struct slice method,
 			     struct slice path, struct slice *ret_model);
+/* NULL past the last one. */
 const struct catalogue_operation *catalogue_operation(const struct catalogue *c, unsigned operation);
 /* Names of operation kinds, for the policy compiler: number, name, and index by name (-1: none). */
 size_t catalogue_kinds(const struct catalogue *c);
