@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Why a decision came out as it did: every rule in order, and the first condition that did not hold. */
+/* Why a decision came out as it did: every rule in order, and the first condition that did not
+ * hold. */
 #pragma once
 
 #include "policy/policy.h"
@@ -8,9 +9,10 @@ struct policy_explained {
 	struct slice id;
 	const char *effect; /* "allow" or "deny" */
 	bool shadow;
-	bool applies;	     /* every condition holds */
-	const char *failed;  /* "workload", "label", "provider", "trust", "model", "operation"; NULL: none */
-	struct slice label;  /* its name, when failed is "label" */
+	bool applies; /* every condition holds */
+	const char *failed; /* "workload", "label", "provider", "trust", "model", "operation"; NULL:
+			       none */
+	struct slice label; /* its name, when failed is "label" */
 	struct slice wanted; /* the values that would have matched, as written, comma-separated */
 };
 
