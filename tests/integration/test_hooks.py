@@ -24,7 +24,7 @@ HOOKS = ROOT / "build/tests/lib/hooks"
 OWNER = "65123"  # of the bpffs: any uid that nobody uses
 GOVERNED, GOVERNED6, FREE, FREE6 = "203.0.113.10", "2001:db8:1::10", "203.0.113.99", "2001:db8:1::99"
 CATALOGUE, RESOLVED = 1, 2
-ECONNREFUSED, EACCES, EPERM, EPROTONOSUPPORT, ENETUNREACH = 111, 13, 1, 93, 101
+ECONNREFUSED, ECONNABORTED, EACCES, EPERM, EPROTONOSUPPORT, ENETUNREACH = 111, 103, 13, 1, 93, 101
 LIBC = ctypes.CDLL(None, use_errno=True)
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="attaching BPF needs root")
@@ -460,6 +460,44 @@ def test_a_socket_older_than_enforcement_sends_nothing(world):
     assert len(world.leaks()) == before
     assert {e["reason"] for e in d.events()} == {"k_packet"}
     p.communicate("")
+    far.communicate("")
+
+
+def test_connections_older_than_enforcement_are_ended_and_no_others(world):
+    d = world.drivers[0]
+    far = world.start(f"""
+        ls = [socket.create_server((a, 443), family=10 if ":" in a else 2)
+              for a in ("{GOVERNED}", "{GOVERNED6}", "{FREE6}")]
+        print("up", flush=True); sys.stdin.read()""", ns=world.far, cgroup=world.outside)
+    assert far.stdout.readline() == "up\n"
+    code = f"""
+        import select
+        def to(family, kind, addr):
+            s = socket.socket(family, kind); s.connect((addr, 443)); return s
+        governed = [to(2, 1, "{GOVERNED}"), to(10, 1, "{GOVERNED6}"), to(10, 1, "::ffff:{GOVERNED}"),
+                    to(2, 2, "{GOVERNED}"), to(10, 2, "{GOVERNED6}")]
+        free = [to(2, 1, "{FREE}"), to(10, 1, "{FREE6}"), to(2, 2, "{FREE}")]
+        print("ready", flush=True); sys.stdin.readline()
+        def error(s): return s.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        print(json.dumps([[error(s) for s in governed], [error(s) for s in free]]), flush=True)
+        sys.stdin.read()"""
+    inside, below, outside = world.start(code), world.start(code, cgroup=world.cgroup), \
+        world.start(code, cgroup=world.outside)
+    for p in (inside, below, outside):
+        assert p.stdout.readline() == "ready\n"
+    d.ok(f"dial 1 {GOVERNED} 443")
+    d.govern(GOVERNED)
+    d.govern(GOVERNED6)
+    d.ok("attach")
+    assert d.ok("sweep")["destroyed"] == 10
+    ended = {}
+    for name, p in (("inside", inside), ("below", below), ("outside", outside)):
+        ended[name], _ = p.communicate("go\n", timeout=10)
+    for name in ("inside", "below"):
+        assert json.loads(ended[name]) == [[ECONNABORTED] * 5, [0] * 3], name
+    assert json.loads(ended["outside"]) == [[0] * 5, [0] * 3]
+    d.ok("held")  # egret's own
+    assert d.ok("sweep")["destroyed"] == 0
     far.communicate("")
 
 

@@ -31,6 +31,7 @@ struct test {
 	int flow_fd;
 	int listener[16];
 	unsigned n_listeners;
+	int held; /* the last connection of `dial` */
 };
 
 static const char *reason_name(uint32_t reason)
@@ -273,7 +274,11 @@ static int run_dial(struct test *t, const char *line)
 		return -errno;
 	if (stamped && dataplane_stamp(t->dp, fd) < 0)
 		return -EIO;
-	return connect(fd, (struct sockaddr *)&to, sizeof(to)) < 0 ? -errno : 0;
+	if (connect(fd, (struct sockaddr *)&to, sizeof(to)) < 0)
+		return -errno;
+	cleanup_close(&t->held);
+	t->held = TAKE_FD(fd);
+	return 0;
 }
 
 /* In a child without any privilege: reads the record, tries to forge one, asks about a socket that
@@ -317,6 +322,14 @@ static int run_unprivileged(struct test *t)
 	return write(fd, "E", 1) == 1 ? 1 : -EIO;
 }
 
+static int run_sweep(struct test *t)
+{
+	int r = dataplane_sweep(t->dp, -1);
+
+	printf("{\"r\":%d,\"destroyed\":%d}\n", r < 0 ? r : 0, r);
+	return 1;
+}
+
 /* 0: print the result; 1: the command printed. */
 static int run(struct test *t, const char *line, struct diag *d)
 {
@@ -336,6 +349,10 @@ static int run(struct test *t, const char *line, struct diag *d)
 		return run_accept(t);
 	if (strncmp(line, "dial", 4) == 0)
 		return run_dial(t, line);
+	if (strncmp(line, "held", 4) == 0) /* still connected? */
+		return send(t->held, "x", 1, MSG_NOSIGNAL) == 1 ? 0 : -errno;
+	if (strncmp(line, "sweep", 5) == 0)
+		return run_sweep(t);
 	if (strncmp(line, "events", 6) == 0)
 		return run_events(t);
 	if (strncmp(line, "counts", 6) == 0)
@@ -367,7 +384,7 @@ static void on_print(void *ctx, const char *line)
 
 int main(int argc, char **argv)
 {
-	struct test t = { .flow_fd = -EBADF };
+	struct test t = { .flow_fd = -EBADF, .held = -EBADF };
 	struct diag d = { 0 };
 	char line[512];
 	int r = 0;

@@ -107,3 +107,47 @@ int cgroup_contains_self(const char *dir, bool *ret)
 	}
 	return 0;
 }
+
+/* kernfs file handles are the 64-bit inode number: FILEID_KERNFS, include/linux/exportfs.h. */
+#define FILEID_KERNFS 0xfe
+
+static int open_id(int mount_fd, uint64_t id, int *ret_fd)
+{
+	union {
+		struct file_handle h;
+		char room[sizeof(struct file_handle) + sizeof(id)];
+	} handle = { .h = { .handle_bytes = sizeof(id), .handle_type = FILEID_KERNFS } };
+	int fd;
+
+	memcpy(handle.h.f_handle, &id, sizeof(id));
+	fd = open_by_handle_at(mount_fd, &handle.h, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	*ret_fd = fd;
+	return 0;
+}
+
+int cgroup_id_is_below(int mount_fd, uint64_t id, uint64_t above, bool *ret)
+{
+	_cleanup_close_ int fd = -EBADF;
+	struct stat st, root;
+	int r;
+
+	r = open_id(mount_fd, id, &fd);
+	if (r < 0)
+		return r;
+	if (fstat(mount_fd, &root) < 0 || fstat(fd, &st) < 0)
+		return -errno;
+	while (st.st_ino != above && st.st_ino != root.st_ino) {
+		int parent = openat(fd, "..", O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+		if (parent < 0)
+			return -errno;
+		cleanup_close(&fd);
+		fd = parent;
+		if (fstat(fd, &st) < 0)
+			return -errno;
+	}
+	*ret = st.st_ino == above;
+	return 0;
+}

@@ -16,3 +16,6 @@ int cgroup_mount_in(const char *mounts, char *ret, size_t size) _must_check_;
 int cgroup_id(const char *dir, uint64_t *ret) _must_check_;
 /* Whether this process runs in `dir` or below. */
 int cgroup_contains_self(const char *dir, bool *ret) _must_check_;
+/* Whether the cgroup `id` is the cgroup `above` or below it. mount_fd: the cgroup2 mount's root,
+ * open. -ESTALE: there is no such cgroup (any more). Needs CAP_DAC_READ_SEARCH. */
+int cgroup_id_is_below(int mount_fd, uint64_t id, uint64_t above, bool *ret) _must_check_;

@@ -116,3 +116,12 @@ int dataplane_events_fd(const struct dataplane *dp);
 /* At most `max` events; returns how many there were, or -errno. */
 int dataplane_events_drain(struct dataplane *dp, unsigned max, dataplane_event_fn fn,
 			   void *ctx) _must_check_;
+
+/*
+ * Destroys connections that are older than enforcement: connected TCP, UDP and UDP-Lite sockets of
+ * the attached cgroup and below, towards governed addresses, not stamped, in the network namespace
+ * of netns_fd (-1: the caller's). Their owners get ECONNABORTED instead of a silence. Call it once
+ * the hooks hold, and again when a namespace appears or an address becomes governed. Returns how
+ * many, or -errno (-EPROTONOSUPPORT, -EOPNOTSUPP: the kernel cannot; the gate holds without it).
+ */
+int dataplane_sweep(struct dataplane *dp, int netns_fd) _must_check_;

@@ -9,8 +9,8 @@
 
 #include "egret.skel.h"
 
-static int own_key(const struct dataplane *dp, const struct eg_endpoint_key *in,
-		   struct eg_endpoint_key *ret)
+int dataplane_endpoint_key(const struct dataplane *dp, const struct eg_endpoint_key *in,
+			   struct eg_endpoint_key *ret)
 {
 	struct eg_addr nat64 = dp->skel->rodata->eg_nat64;
 
@@ -25,7 +25,7 @@ int dataplane_endpoint_set(struct dataplane *dp, const struct eg_endpoint_key *i
 	struct eg_endpoint_key key;
 	struct eg_endpoint old;
 
-	r = own_key(dp, in, &key);
+	r = dataplane_endpoint_key(dp, in, &key);
 	if (r < 0)
 		return r;
 	/* A trie finds the longest prefix: what a catalogue entry covers is governed already. */
@@ -40,7 +40,7 @@ int dataplane_endpoint_delete(struct dataplane *dp, const struct eg_endpoint_key
 	struct eg_endpoint_key key;
 	int r;
 
-	r = own_key(dp, in, &key);
+	r = dataplane_endpoint_key(dp, in, &key);
 	if (r < 0)
 		return r;
 	return bpf_map_delete_elem(dp->in.map[PINS_eg_endpoint], &key) < 0 ? -errno : 0;

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* egret's own sockets: stamped, so that the hooks let them pass; listeners in any netns. */
 #include <bpf/bpf.h>
-#include <fcntl.h>
 #include <netinet/in.h>
-#include <sched.h>
 #include <sys/socket.h>
 
 #include "dataplane/cgroup.h"
+#include "dataplane/netns.h"
 #include "dataplane/state.h"
 
 #ifndef SO_NETNS_COOKIE
@@ -93,25 +92,6 @@ static int listen_here(struct dataplane *dp, int family, unsigned n, int *ret_fd
 	return r;
 }
 
-/* Enters the namespace; *ret_home brings back. */
-static int enter(int netns_fd, int *ret_home)
-{
-	_cleanup_close_ int home = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
-
-	if (home < 0 || setns(netns_fd, CLONE_NEWNET) < 0)
-		return -errno;
-	*ret_home = TAKE_FD(home);
-	return 0;
-}
-
-/* A monitor that cannot come home would open everything in a workload's namespace: it must die. */
-static void leave(int home)
-{
-	if (setns(home, CLONE_NEWNET) < 0)
-		abort();
-	cleanup_close(&home);
-}
-
 int dataplane_listen(struct dataplane *dp, int netns_fd, int family, unsigned n, int *ret_fds,
 		     uint64_t *ret_netns)
 {
@@ -124,13 +104,13 @@ int dataplane_listen(struct dataplane *dp, int netns_fd, int family, unsigned n,
 	if (r < 0 || !inside)
 		return r < 0 ? r : -EXDEV;
 	if (netns_fd >= 0) {
-		r = enter(netns_fd, &home);
+		r = netns_enter(netns_fd, &home);
 		if (r < 0)
 			return r;
 	}
 	r = listen_here(dp, family, n, ret_fds);
 	if (home >= 0)
-		leave(home);
+		netns_leave(home);
 	if (r == 0)
 		r = dataplane_socket_netns(ret_fds[0], ret_netns);
 	return r;
@@ -152,11 +132,11 @@ int dataplane_netns_cookie(int netns_fd, uint64_t *ret_cookie)
 	_cleanup_close_ int fd = -EBADF;
 	int home = -EBADF, r;
 
-	r = enter(netns_fd, &home);
+	r = netns_enter(netns_fd, &home);
 	if (r < 0)
 		return r;
 	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	r = fd < 0 ? -errno : 0;
-	leave(home);
+	netns_leave(home);
 	return r < 0 ? r : dataplane_socket_netns(fd, ret_cookie);
 }

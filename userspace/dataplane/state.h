@@ -25,3 +25,6 @@ struct dataplane {
 
 /* Opens the ring buffer's reader; once, after loading. */
 int dataplane_events_open(struct dataplane *dp) _must_check_;
+/* endpoint_key() with this dataplane's NAT64 prefix. */
+int dataplane_endpoint_key(const struct dataplane *dp, const struct eg_endpoint_key *in,
+			   struct eg_endpoint_key *ret) _must_check_;
