@@ -29,8 +29,9 @@ $(B)/egretd: $(EGRETD_OBJ) $(B)/libegret.a
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
+# The command line needs few of the libraries: it must not load OpenSSL, for one.
 $(B)/egret: $(EGRET_OBJ) $(B)/libegret.a
 	$(call say,LD,$@)
-	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+	$(Q)$(CC) $(LDFLAGS) -Wl,--as-needed -o $@ $^ $(LDLIBS)
 
 -include $(LIB_OBJ:.o=.d) $(EGRETD_OBJ:.o=.d) $(EGRET_OBJ:.o=.d)

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* egret check: what is wrong on this host, and what to do about it. */
+#include "cli/check.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/ask.h"
+#include "cli/objects.h"
+#include "cli/text.h"
+
+#define TEXT_MAX 1024
+
+static const char *const states[] = { "ok", "warn", "fail" };
+
+static const struct column columns[] = { { "STATE", "state", FORM_TEXT } };
+
+static int print_row(struct check *c, const char *state, const char *name, const char *text,
+		     const char *advice)
+{
+	_cleanup_free_ char *n = text_escaped(slice_str(name)), *t = text_escaped(slice_str(text)),
+			    *a = text_escaped(slice_str(advice ? advice : ""));
+
+	if (!n || !t || !a)
+		return cli_oom(c->cli);
+	(void)printf("%-4s  %-20s  %s\n", state, n, t);
+	if (*a)
+		(void)printf("%-4s  %-20s  -> %s\n", "", "", a);
+	return 0;
+}
+
+static int add_row(struct check *c, const char *state, const char *name, const char *text,
+		   const char *advice)
+{
+	json_t *row;
+	int r;
+
+	c->has_failed |= strcmp(state, "fail") == 0;
+	if (c->cli->format == CLI_PLAIN)
+		return print_row(c, state, name, text, advice);
+	row = json_pack("{so ss so}", "name", text_json(slice_str(name)), "state", state, "text",
+			text_json(slice_str(text)));
+	if (row && advice)
+		(void)json_object_set_new(row, "advice", text_json(slice_str(advice)));
+	r = out_list_row(&c->list, row);
+	json_decref(row);
+	return r;
+}
+
+int check_row(struct check *c, const char *name, enum check_state state, const char *advice,
+	      const char *fmt, ...)
+{
+	char text[TEXT_MAX];
+	va_list ap;
+
+	va_start(ap, fmt);
+	(void)vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	return add_row(c, states[state], name, text, advice);
+}
+
+static const char *text_of(const json_t *row, const char *key)
+{
+	return json_string_value(json_object_get(row, key));
+}
+
+/* A row of the daemon's own; a state it should not have is a failure. */
+static int on_daemon_row(void *ctx, json_t *row)
+{
+	const char *name = text_of(row, "name"), *state = text_of(row, "state"),
+		   *text = text_of(row, "text");
+	bool is_known = false;
+
+	for (size_t i = 0; state && i < ARRAY_SIZE(states); i++)
+		is_known |= strcmp(state, states[i]) == 0;
+	return add_row(ctx, is_known ? state : "fail", name ? name : "?", text ? text : "",
+		       text_of(row, "advice"));
+}
+
+/* A failure to ask is a finding here, not the end of the command. */
+static int absorb(struct check *c, const char *name)
+{
+	_cleanup_free_ char *message = NULL;
+	const char *text = text_of(c->cli->error, "message");
+
+	message = strdup(text ? text : "cannot ask egretd");
+	json_decref(c->cli->error);
+	c->cli->error = NULL;
+	c->cli->status = 0;
+	return message ? check_row(c, name, CHECK_FAIL, NULL, "%s", message) : cli_oom(c->cli);
+}
+
+int check_daemon(struct check *c)
+{
+	struct ask status = { .command = "status" },
+		   checks = { .command = "check", .on_row = on_daemon_row, .ctx = c };
+	struct diag dead = { 0 };
+	const char *cgroup, *phase;
+	json_t *end = NULL;
+	int r = ask(c->cli, &status, &dead, &end);
+
+	if (r == ASK_DEAD)
+		return check_row(c, "daemon", CHECK_FAIL,
+				 "governed traffic of enforced cgroups is refused meanwhile", "%s",
+				 dead.text);
+	if (r < 0)
+		return absorb(c, "daemon");
+	c->has_daemon = true;
+	cgroup = text_of(end, "cgroup");
+	phase = text_of(end, "phase");
+	(void)slice_copy(slice_str(cgroup), c->cgroup, sizeof(c->cgroup));
+	r = check_row(
+		c, "daemon", phase && strcmp(phase, "serving") == 0 ? CHECK_OK : CHECK_WARN, NULL,
+		"egretd %s, pid %lld, %s", text_of(end, "version") ? text_of(end, "version") : "?",
+		(long long)json_integer_value(json_object_get(end, "pid")), phase ? phase : "?");
+	json_decref(end);
+	end = NULL;
+	if (r == 0 && ask(c->cli, &checks, NULL, &end) < 0)
+		r = absorb(c, "daemon checks");
+	json_decref(end);
+	return r;
+}
+
+static int do_check(struct cli *cli, const struct args *args)
+{
+	static int (*const groups[])(struct check *) = { check_kernel, check_daemon, check_hooks,
+							 check_listeners, check_trust };
+	struct check c = { .cli = cli };
+	int r = out_list_begin(cli, &c.list, columns, ARRAY_SIZE(columns), false);
+
+	(void)args;
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(groups); i++)
+		r = groups[i](&c);
+	if (r == 0 && cli->format != CLI_PLAIN)
+		r = out_list_end(&c.list);
+	out_list_done(&c.list);
+	return r < 0 ? r : c.has_failed;
+}
+
+static const struct command commands[] = {
+	{ NULL, "", "look at everything egret needs here; exit status 1 when something fails",
+	  do_check },
+};
+
+const struct object object_check = { "check", "what is wrong on this host, and what to do",
+				     commands, ARRAY_SIZE(commands) };
