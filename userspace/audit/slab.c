@@ -77,6 +77,7 @@ int slab_format(int fd, uint32_t slots)
 {
 	struct slab_head h = { 0 };
 	struct stat st;
+	ssize_t n;
 	int r;
 
 	if (slots == 0 || slots > SLAB_SLOTS_MAX)
@@ -98,8 +99,9 @@ int slab_format(int fd, uint32_t slots)
 				.version = SLAB_VERSION,
 				.slots = slots,
 				.slot_size = sizeof(struct slab_slot) };
-	if (pwrite(fd, &h, sizeof(h), 0) != (ssize_t)sizeof(h))
-		return errno ? -errno : -EIO;
+	n = pwrite(fd, &h, sizeof(h), 0);
+	if (n != (ssize_t)sizeof(h))
+		return n < 0 ? -errno : -EIO;
 	return 0;
 }
 
