@@ -12,7 +12,7 @@
 struct dialect_error {
 	unsigned status;
 	enum eg_reason reason;
-	struct slice message;	 /* for people: what and what to do; UTF-8, escaped by the dialect */
+	struct slice message; /* for people: what and what to do; UTF-8, escaped by the dialect */
 	struct slice request_id; /* 32 hex digits */
 };
 
