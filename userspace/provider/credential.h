@@ -2,8 +2,8 @@
 /*
  * The caller's credentials: found in every place one can stand, and taken out of the request
  * before it goes on. Places: Authorization, x-api-key, api-key, x-goog-api-key, the provider's own
- * field, any other field the catalogue knows from any provider (xi-api-key, cf-aig-authorization, ...),
- * query parameters (key, api_key, api-key, apikey, access_token, token, subscription-key,
+ * field, any other field the catalogue knows from any provider (xi-api-key, cf-aig-authorization,
+ * ...), query parameters (key, api_key, api-key, apikey, access_token, token, subscription-key,
  * X-Amz-Signature and its kin), cookies, Sec-WebSocket-Protocol, Proxy-Authorization; a
  * field whose value begins with a key prefix of the catalogue counts as one too.
  */
@@ -14,9 +14,9 @@
 #include "provider/catalogue.h"
 
 struct credential_found {
-	bool direct;	      /* a credential that is not a placeholder was sent */
-	struct slice value;   /* the first such, in the request's memory; hash it, never log it */
-	struct slice place;   /* where: "authorization", "query key" ... (static) */
+	bool direct; /* a credential that is not a placeholder was sent */
+	struct slice value; /* the first such, in the request's memory; hash it, never log it */
+	struct slice place; /* where: "authorization", "query key" ... (static) */
 	struct slice provider_hint; /* provider whose key prefix it has, or empty */
 };
 
