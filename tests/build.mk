@@ -43,6 +43,16 @@ $(B)/npm/.stamp: tests/package.json tests/package-lock.json
 .PHONY: helpers
 helpers: $(patsubst tests/lib/%.c,$(B)/tests/lib/%,$(wildcard tests/lib/*.c))
 
+# Programs of the benchmark, and the benchmark: no assertion on time, a table to read.
+BENCH_BIN := $(patsubst tests/%.c,$(B)/tests/%,$(wildcard tests/bench/*.c))
+$(B)/tests/bench/%: tests/bench/%.c
+	$(call say,CC,$<) mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -o $@ $< $(LDFLAGS) $(LDLIBS)
+bench:
+	$(Q)tools/deps.sh
+	$(Q)$(MAKE) all $(BENCH_BIN)
+	$(Q)/usr/bin/python3 tests/bench/bench.py
+
 # Fuzzers: tests/fuzz/fuzz_NAME.c beside its corpus tests/fuzz/corpus/NAME/, in a tree of their own
 # (build/fuzz: clang, coverage, sanitizers). New inputs are kept below build/fuzz/corpus/.
 FUZZ_SRC := $(wildcard tests/fuzz/fuzz_*.c)

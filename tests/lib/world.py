@@ -33,12 +33,13 @@ class World:
         self.host, self.net = f"egret-{self.tag}-host", f"egret-{self.tag}-net"
         self.cgroup = cgroup2() / f"egret-test-{self.tag}"
         self.daemon_cgroup, self.load = self.cgroup / "daemon", self.cgroup / "load"
+        self.outside = cgroup2() / f"egret-test-{self.tag}-out"  # not enforced: for comparison
         self.holder = self.sim = self.counter = None
         self.closers = []
 
     def __enter__(self):
         try:
-            for path in (self.cgroup, self.daemon_cgroup, self.load):
+            for path in (self.cgroup, self.daemon_cgroup, self.load, self.outside):
                 path.mkdir()
             for ns in (self.host, self.net):
                 sh("ip", "netns", "add", ns)
@@ -56,7 +57,7 @@ class World:
            "netns", self.net)
         addresses = {self.host: ("h0", ["198.51.100.2/24", "2001:db8:1::2/64"]),
                      self.net: ("n0", ["198.51.100.1/24", "2001:db8:1::1/64", PROVIDERS + "/32", FREE + "/32",
-                                       DNS + "/32", PROVIDERS6 + "/128", FREE6 + "/128"])}
+                                       "203.0.113.11/32", DNS + "/32", PROVIDERS6 + "/128", FREE6 + "/128"])}
         for ns, (device, owned) in addresses.items():
             sh("ip", "-n", ns, "link", "set", "lo", "up")
             for address in owned:
@@ -77,12 +78,15 @@ class World:
         assert self.holder.stdout.readline() == "ready\n"
 
     def simulator_args(self):
-        args = ["--listen", PROVIDERS, "--listen", PROVIDERS6, "--dns", DNS,
+        args = [*self.listen_args(), "--dns", DNS,
                 "--name", f"free.example@{FREE},{FREE6}", "--name", "beside.example",
                 "--name", "api.openai.com=openai", "--name", "api.anthropic.com=anthropic"]
         for provider, key in self.keys.items():
             args += ["--key", f"{provider}={key}"]
         return args
+
+    def listen_args(self):
+        return ["--listen", PROVIDERS, "--listen", PROVIDERS6]
 
     def inside(self, argv, cgroup=None, uid=None):
         """argv, to be run on the host of this world, in a cgroup, as a user."""
@@ -122,6 +126,7 @@ class World:
             self.holder.wait(10)
             self.holder.stdout.close()
         remove_cgroup(self.cgroup)
+        remove_cgroup(self.outside)
         for ns in (self.host, self.net):
             subprocess.run(["ip", "netns", "del", ns], capture_output=True, check=False)
         shutil.rmtree(self.tmp)
