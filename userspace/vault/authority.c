@@ -87,8 +87,11 @@ static int parse_certs(struct slice text, struct set *ret)
 			ret->n += r == 0;
 		}
 	}
-	/* The only way out without an error of our own is the end of the text. */
+	/* The only way out without an error of our own is the end of the text. Text without any
+	 * certificate is somebody's, not an empty file. */
 	if (r == 0 && ERR_GET_REASON(ERR_peek_last_error()) != PEM_R_NO_START_LINE)
+		r = -EBADMSG;
+	if (r == 0 && ret->n == 0 && text.n)
 		r = -EBADMSG;
 	ERR_clear_error();
 	BIO_free(bio);
