@@ -43,6 +43,12 @@ $(B)/npm/.stamp: tests/package.json tests/package-lock.json
 .PHONY: helpers
 helpers: $(patsubst tests/lib/%.c,$(B)/tests/lib/%,$(wildcard tests/lib/*.c))
 
+demo:
+	$(Q)tools/deps.sh
+	$(Q)$(MAKE) all build/npm/.stamp
+	$(Q)tools/users.sh
+	$(Q)tools/demo.sh
+
 # Programs of the benchmark, and the benchmark: no assertion on time, a table to read.
 BENCH_BIN := $(patsubst tests/%.c,$(B)/tests/%,$(wildcard tests/bench/*.c))
 $(B)/tests/bench/%: tests/bench/%.c

@@ -124,9 +124,8 @@ class Daemon:
 
     def children(self, role=None):
         """Pids of the child processes, by role as `egret status` says."""
-        rows = self.egret("status")
-        rows = rows if isinstance(rows, list) else rows.get("processes", rows.get("rows", []))
-        return [r["pid"] for r in rows if role in (None, r.get("role")) and r.get("state") == "ready"]
+        rows = self.egret("status")["processes"]
+        return [r["pid"] for r in rows if role in (None, r["role"]) and r["state"] == "ready"]
 
     def kill(self):
         """SIGKILL to the monitor alone; its children end because it is gone."""
