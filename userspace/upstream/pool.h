@@ -46,8 +46,8 @@ struct upstream_target {
 /* conn is NULL and reason says why on failure; detail (static or during the call) for the log. */
 typedef void (*upstream_fn)(void *ctx, struct upstream_conn *conn, enum eg_reason reason,
 			    const char *detail);
-/* Asks the owner for stamped, non-blocking sockets of a family: answered through
- * upstream_give_sockets(). */
+/* Asks the owner for stamped, non-blocking sockets of a family: each question is answered once,
+ * through upstream_give_sockets(). */
 typedef void (*upstream_sockets_fn)(void *ctx, int family, unsigned count);
 
 struct upstream_opts {
