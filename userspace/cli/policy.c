@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* egret policy: check, load, show, explain; `test` and checks without a daemon are in trial.c. */
+/* egret policy: check, load, show, explain, test. What needs no daemon is done by trial.h. */
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "cli/ask.h"
 #include "cli/objects.h"
+#include "cli/policy_test.h"
+#include "cli/trial.h"
 #include "egret/names.h"
 
 static const struct column rules[] = {
@@ -50,14 +52,15 @@ static int open_policy(struct cli *cli, const char *file, struct ask *a)
 		       : 0;
 }
 
-static int ask_about_file(struct cli *cli, const char *command, const char *file)
+/* dead NULL: there must be a daemon. */
+static int ask_about_file(struct cli *cli, const char *command, const char *file, struct diag *dead)
 {
 	struct ask a = { .command = command };
 	json_t *end = NULL;
 	int r = file ? open_policy(cli, file, &a) : 0;
 
 	if (r == 0)
-		r = ask(cli, &a, NULL, &end);
+		r = ask(cli, &a, dead, &end);
 	else
 		json_decref(a.args);
 	if (a.has_fd)
@@ -68,16 +71,46 @@ static int ask_about_file(struct cli *cli, const char *command, const char *file
 	return r;
 }
 
+static int open_trial(struct cli *cli, struct trial *t, const char *file, const struct diag *dead)
+{
+	int r = trial_open_catalogue(cli, t);
+
+	if (dead)
+		cli_note(cli, "egretd is not running: judged here, by the catalogue built into "
+			      "this command");
+	return r < 0 ? r : trial_load_file(cli, t, file);
+}
+
+static int check_here(struct cli *cli, const char *file, const struct diag *dead)
+{
+	_cleanup_(trial_done) struct trial t = { 0 };
+	json_t *end;
+	int r = open_trial(cli, &t, file, dead);
+
+	if (r < 0)
+		return r;
+	end = json_pack("{sI sI}", "workloads", (json_int_t)policy_workloads(t.policy) - 1, "rules",
+			(json_int_t)t.n_rules);
+	r = end ? out_object(cli, end, fields, ARRAY_SIZE(fields)) : cli_oom(cli);
+	json_decref(end);
+	return r;
+}
+
 static int do_check(struct cli *cli, const struct args *args)
 {
-	const char *file = args_get(args, "FILE");
+	const char *file = args_get(args, "FILE") ?: EG_POLICY_FILE;
+	struct diag dead = { 0 };
+	int r;
 
-	return ask_about_file(cli, "policy.check", file ? file : EG_POLICY_FILE);
+	if (args_has(args, "--offline"))
+		return check_here(cli, file, NULL);
+	r = ask_about_file(cli, "policy.check", file, &dead);
+	return r == ASK_DEAD ? check_here(cli, file, &dead) : r;
 }
 
 static int do_load(struct cli *cli, const struct args *args)
 {
-	return ask_about_file(cli, "policy.load", args_get(args, "FILE"));
+	return ask_about_file(cli, "policy.load", args_get(args, "FILE"), NULL);
 }
 
 /* ---- answers of rows and an end that both matter ---- */
@@ -99,24 +132,32 @@ static int print_rows(struct cli *cli, const json_t *rows, const struct column *
 }
 
 /* JSON: the end object with the rows in it; plain: the sheet, then the table. */
-static int ask_both(struct cli *cli, struct ask *a, const char *member, const struct column *c,
-		    size_t n)
+static int print_both(struct cli *cli, json_t *end, json_t *rows, const struct column *c, size_t n)
+{
+	int r;
+
+	if (!end || !rows)
+		return cli_oom(cli);
+	if (cli->format != CLI_PLAIN) {
+		(void)json_object_set(end, "list", rows);
+		return out_json(cli, end);
+	}
+	r = out_object(cli, end, fields, ARRAY_SIZE(fields));
+	(void)fputc('\n', stdout);
+	return r < 0 ? r : print_rows(cli, rows, c, n);
+}
+
+static int ask_both(struct cli *cli, struct ask *a, const struct column *c, size_t n,
+		    struct diag *dead)
 {
 	json_t *rows = json_array(), *end = NULL;
 	int r;
 
 	a->on_row = keep;
 	a->ctx = rows;
-	r = ask(cli, a, NULL, &end);
-	if (r == 0 && cli->format != CLI_PLAIN) {
-		(void)json_object_set(end, member, rows);
-		r = out_json(cli, end);
-	} else if (r == 0) {
-		r = out_object(cli, end, fields, ARRAY_SIZE(fields));
-		(void)fputc('\n', stdout);
-		if (r == 0)
-			r = print_rows(cli, rows, c, n);
-	}
+	r = ask(cli, a, dead, &end);
+	if (r == 0)
+		r = print_both(cli, end, rows, c, n);
 	json_decref(rows);
 	json_decref(end);
 	return r;
@@ -145,7 +186,7 @@ static int do_show(struct cli *cli, const struct args *args)
 
 	if (args_has(args, "--text"))
 		return show_text(cli);
-	return ask_both(cli, &a, "list", rules, ARRAY_SIZE(rules));
+	return ask_both(cli, &a, rules, ARRAY_SIZE(rules), NULL);
 }
 
 static const struct args_member facts[] = {
@@ -155,32 +196,61 @@ static const struct args_member facts[] = {
 	{ "--model", "model", ARGS_TEXT },
 };
 
+static int explain_here(struct cli *cli, const struct args *args, const struct diag *dead)
+{
+	_cleanup_(trial_done) struct trial t = { 0 };
+	struct trial_question q = { args_get(args, "--workload"), args_get(args, "--provider"),
+				    args_get(args, "--operation"), args_get(args, "--model") };
+	struct policy_facts given;
+	json_t *end, *rows;
+	int r = open_trial(cli, &t, args_get(args, "--policy") ?: EG_POLICY_FILE, dead);
+
+	if (r == 0)
+		r = trial_facts(cli, &t, &q, &given);
+	if (r < 0)
+		return r;
+	end = trial_decision(&t, &given);
+	rows = trial_rules(&t, &given);
+	r = print_both(cli, end, rows, explained, ARRAY_SIZE(explained));
+	json_decref(end);
+	json_decref(rows);
+	return r;
+}
+
 static int do_explain(struct cli *cli, const struct args *args)
 {
 	struct ask a = { .command = "policy.explain" };
-	int r = args_object(cli, args, facts, ARRAY_SIZE(facts), &a.args);
+	const char *file = args_get(args, "--policy");
+	struct diag dead = { 0 };
+	int r;
 
+	if (args_has(args, "--offline"))
+		return explain_here(cli, args, NULL);
+	r = args_object(cli, args, facts, ARRAY_SIZE(facts), &a.args);
 	if (r < 0)
 		return r;
-	if (args_has(args, "--policy"))
-		r = open_policy(cli, args_get(args, "--policy"), &a);
+	if (file)
+		r = open_policy(cli, file, &a);
 	if (r == 0)
-		r = ask_both(cli, &a, "list", explained, ARRAY_SIZE(explained));
+		r = ask_both(cli, &a, explained, ARRAY_SIZE(explained), &dead);
 	else
 		json_decref(a.args);
 	if (a.has_fd)
 		cleanup_close(&a.fd);
-	return r;
+	return r == ASK_DEAD ? explain_here(cli, args, &dead) : r;
 }
 
 static const struct command commands[] = {
-	{ "check", "[FILE]", "whether egretd would take a policy; nothing changes", do_check },
+	{ "check", "[--offline] [FILE]", "whether egretd would take a policy; nothing changes",
+	  do_check },
 	{ "load", "[FILE]", "put a policy in force, all of it or nothing", do_load },
 	{ "show", "[--text]", "rules in force; with --text the policy as loaded", do_show },
 	{ "explain",
 	  "--workload WORKLOAD --provider PROVIDER --operation OPERATION [--model MODEL] "
-	  "[--policy FILE]",
+	  "[--policy FILE] [--offline]",
 	  "what would be decided, and what each rule says to it", do_explain },
+	{ "test", "FILE...", "compare decisions with the ones that files of questions expect",
+	  policy_test },
 };
 
 const struct object object_policy = { "policy", "what is allowed to whom", commands,

@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/trial.h"
+
+#include <fcntl.h>
+#include <string.h>
+
+#include "policy/compile.h"
+
+#include "embed_providers.h"
+
+#define CATALOGUE_MAX (4u << 20)
+#define POLICY_MAX    (16u << 20)
+#define IMAGE_MAX     (256u << 20)
+
+static void doc_freep(struct json_doc **doc)
+{
+	*doc = json_doc_free(*doc);
+}
+
+static int fail(struct cli *cli, int r, const struct diag *d, const char *what)
+{
+	if (r == -ENOMEM)
+		return cli_oom(cli);
+	if (!d->text[0])
+		return cli_fail(cli, "failed", "%s: %s", what, strerror(-r));
+	return cli_fail_diag(cli, "bad_policy", d);
+}
+
+int trial_open_catalogue(struct cli *cli, struct trial *t)
+{
+	_cleanup_(doc_freep) struct json_doc *doc = NULL;
+	const struct json_doc *docs[1];
+	struct diag d = { 0 };
+	int r = json_doc_parse("providers.json", slice_str(embed_providers), CATALOGUE_MAX, &d,
+			       &doc);
+
+	buf_init(&t->catalogue_image, IMAGE_MAX);
+	docs[0] = doc;
+	if (r == 0)
+		r = catalogue_compile(docs, 1, &d, &t->catalogue_image);
+	if (r == 0)
+		r = catalogue_open(buf_slice(&t->catalogue_image).p, buf_len(&t->catalogue_image),
+				   &t->catalogue);
+	return r < 0 ? fail(cli, r, &d, "the embedded catalogue") : 0;
+}
+
+static int load(struct cli *cli, struct trial *t, const struct json_doc *doc)
+{
+	struct diag d = { 0 };
+	int r;
+
+	t->policy = policy_free(t->policy);
+	buf_release(&t->policy_image);
+	buf_init(&t->policy_image, IMAGE_MAX);
+	r = policy_compile(doc, t->catalogue, &d, &t->policy_image);
+	if (r == 0)
+		r = policy_open(buf_slice(&t->policy_image).p, buf_len(&t->policy_image),
+				&t->policy);
+	if (r < 0)
+		return fail(cli, r, &d, json_doc_file(doc));
+	t->n_rules = policy_rules(t->policy);
+	return 0;
+}
+
+int trial_load_file(struct cli *cli, struct trial *t, const char *file)
+{
+	_cleanup_close_ int fd = open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	_cleanup_(doc_freep) struct json_doc *doc = NULL;
+	struct diag d = { 0 };
+	int r;
+
+	if (fd < 0)
+		return cli_fail(cli, "not_found", "cannot open %s: %s", file, strerror(errno));
+	r = json_doc_read(file, fd, POLICY_MAX, &d, &doc);
+	return r < 0 ? fail(cli, r, &d, file) : load(cli, t, doc);
+}
+
+int trial_load_value(struct cli *cli, struct trial *t, const char *name, const json_t *policy)
+{
+	_cleanup_(doc_freep) struct json_doc *doc = NULL;
+	_cleanup_free_ char *text = json_dumps(policy, JSON_INDENT(2));
+	struct diag d = { 0 };
+	int r;
+
+	if (!text)
+		return cli_oom(cli);
+	r = json_doc_parse(name, slice_str(text), POLICY_MAX, &d, &doc);
+	return r < 0 ? fail(cli, r, &d, name) : load(cli, t, doc);
+}
+
+void trial_done(struct trial *t)
+{
+	t->policy = policy_free(t->policy);
+	t->catalogue = catalogue_free(t->catalogue);
+	buf_release(&t->policy_image);
+	buf_release(&t->catalogue_image);
+}
+
+int trial_facts(struct cli *cli, const struct trial *t, const struct trial_question *q,
+		struct policy_facts *ret)
+{
+	int workload = strcmp(q->workload, "unknown") == 0
+			       ? 0
+			       : policy_find_workload(t->policy, slice_str(q->workload));
+	int provider = catalogue_find_provider(t->catalogue, slice_str(q->provider));
+	int kind = catalogue_find_kind(t->catalogue, slice_str(q->operation));
+
+	if (workload < 0)
+		return cli_fail(cli, "not_found",
+				"workload \"%s\": the policy has none of that name", q->workload);
+	if (provider < 0)
+		return cli_fail(cli, "not_found",
+				"provider \"%s\": the catalogue has none of that name",
+				q->provider);
+	if (kind < 0)
+		return cli_fail(cli, "not_found",
+				"operation \"%s\": no provider of the catalogue has it",
+				q->operation);
+	*ret = (struct policy_facts){ .workload = (unsigned)workload,
+				      .provider = (unsigned)provider,
+				      .kind = (unsigned)kind,
+				      .model = slice_str(q->model ? q->model : "") };
+	return 0;
+}
+
+static const char *reason_name(enum eg_reason reason)
+{
+	static const char *const names[] = {
+#define X(name, status, error, text) #name,
+		EG_REASONS(X)
+#undef X
+	};
+
+	return (size_t)reason < ARRAY_SIZE(names) ? names[reason] : "unknown";
+}
+
+static void set_text(json_t *o, const char *key, struct slice s)
+{
+	if (s.n)
+		(void)json_object_set_new(o, key, json_stringn(s.p, s.n));
+}
+
+json_t *trial_decision(const struct trial *t, const struct policy_facts *facts)
+{
+	struct policy_decision decided;
+	json_t *o;
+
+	policy_decide(t->policy, facts, &decided);
+	o = json_pack("{ss}", "decision", reason_name(decided.reason));
+	set_text(o, "rule", decided.rule);
+	set_text(o, "text", decided.text);
+	set_text(o, "credential", decided.credential);
+	if (decided.max_tokens)
+		(void)json_object_set_new(o, "max_tokens",
+					  json_integer((json_int_t)decided.max_tokens));
+	if (decided.shadow_rule.n) {
+		set_text(o, "shadow_rule", decided.shadow_rule);
+		(void)json_object_set_new(o, "shadow_decision",
+					  json_string(reason_name(decided.shadow_reason)));
+	}
+	return o;
+}
+
+static int add_rule(void *ctx, const struct policy_explained *e)
+{
+	json_t *row = json_pack("{ss% ss sb sb}", "id", e->id.p, e->id.n, "effect", e->effect,
+				"shadow", e->shadow, "applies", e->applies);
+
+	if (e->failed)
+		(void)json_object_set_new(row, "failed", json_string(e->failed));
+	set_text(row, "label", e->label);
+	set_text(row, "wanted", e->wanted);
+	return json_array_append_new(ctx, row) < 0 ? -ENOMEM : 0;
+}
+
+json_t *trial_rules(const struct trial *t, const struct policy_facts *facts)
+{
+	json_t *rows = json_array();
+
+	if (rows && policy_explain(t->policy, facts, add_rule, rows) < 0) {
+		json_decref(rows);
+		return NULL;
+	}
+	return rows;
+}
