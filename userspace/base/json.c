@@ -5,9 +5,9 @@
 #include <stdio.h>
 
 #include "base/json_index.h"
+#include "base/nearest.h"
 
-#define NAME_SHOWN_MAX	 64 /* bytes of a member's name that a message repeats */
-#define NAME_COMPARE_MAX 48 /* longer names are compared with nothing */
+#define NAME_SHOWN_MAX 64 /* bytes of a member's name that a message repeats */
 
 struct json_doc {
 	char *file;
@@ -281,64 +281,23 @@ int json_doc_error_at(const struct json_doc *doc, struct diag *d, const json_t *
 	return -EINVAL;
 }
 
-/* Levenshtein distance of two names no longer than NAME_COMPARE_MAX. */
-static unsigned distance(struct slice a, struct slice b)
-{
-	unsigned row[NAME_COMPARE_MAX + 1];
-
-	for (size_t j = 0; j <= b.n; j++)
-		row[j] = (unsigned)j;
-	for (size_t i = 1; i <= a.n; i++) {
-		unsigned diagonal = row[0];
-
-		row[0] = (unsigned)i;
-		for (size_t j = 1; j <= b.n; j++) {
-			unsigned best = diagonal + (a.p[i - 1] != b.p[j - 1]);
-
-			diagonal = row[j];
-			if (row[j] + 1 < best)
-				best = row[j] + 1;
-			if (row[j - 1] + 1 < best)
-				best = row[j - 1] + 1;
-			row[j] = best;
-		}
-	}
-	return row[b.n];
-}
-
-/* The allowed name that is probably meant, or NULL when none is near. */
-static const char *nearest(const char *key, const char *const *allowed)
-{
-	struct slice k = slice_str(key);
-	unsigned best = k.n < 6 ? 3 : 4; /* a distance must be below it */
-	const char *found = NULL;
-
-	if (k.n > NAME_COMPARE_MAX)
-		return NULL;
-	for (; *allowed; allowed++) {
-		struct slice a = slice_str(*allowed);
-		unsigned n = a.n <= NAME_COMPARE_MAX ? distance(k, a) : UINT32_MAX;
-
-		if (n < best && n < a.n) {
-			best = n;
-			found = *allowed;
-		}
-	}
-	return found;
-}
-
 static int unknown_member(const struct json_doc *doc, struct diag *d, const json_t *object,
 			  const char *key, const char *const *allowed)
 {
-	const char *meant = nearest(key, allowed);
+	struct nearest meant;
 	char shown[NAME_SHOWN_MAX + 1], list[300] = "";
 	size_t used = 0;
 
 	(void)slice_copy(slice_str(key), shown, sizeof(shown));
 	printable(shown);
-	if (meant)
-		return json_doc_error(doc, d, object, key, true,
-				      "unknown member \"%s\"; did you mean \"%s\"?", shown, meant);
+	nearest_init(&meant, slice_str(key));
+	for (size_t i = 0; allowed[i]; i++)
+		nearest_offer(&meant, slice_str(allowed[i]));
+	if (meant.best.n) {
+		nearest_hint(&meant, list, sizeof(list));
+		return json_doc_error(doc, d, object, key, true, "unknown member \"%s\"%s", shown,
+				      list);
+	}
 	for (; *allowed && used < sizeof(list); allowed++)
 		used += (size_t)snprintf(list + used, sizeof(list) - used, "%s\"%s\"",
 					 used ? ", " : "", *allowed);
