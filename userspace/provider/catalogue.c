@@ -238,7 +238,7 @@ bool catalogue_cidr_at(const struct catalogue *c, size_t i, struct eg_endpoint_k
 	return true;
 }
 
-int catalogue_find_key_prefix(const struct catalogue *c, struct slice value)
+int catalogue_find_key_prefix(const struct catalogue *c, struct slice value, size_t *ret_length)
 {
 	for (size_t n = IMAGE_KEY_PREFIX_MAX; n > 0; n--) {
 		int provider;
@@ -246,8 +246,10 @@ int catalogue_find_key_prefix(const struct catalogue *c, struct slice value)
 		if (n > value.n || !(c->header->key_prefix_lengths & (uint64_t)1 << n))
 			continue;
 		provider = find(c, IMAGE_KEY_PREFIX, 0, slice_of(value.p, n));
-		if (provider >= 0)
-			return provider;
+		if (provider < 0)
+			continue;
+		*ret_length = n;
+		return provider;
 	}
 	return -1;
 }
@@ -257,13 +259,15 @@ bool catalogue_is_placeholder(const struct catalogue *c, struct slice value)
 	return find(c, IMAGE_PLACEHOLDER, 0, value) >= 0;
 }
 
-bool catalogue_is_credential_field(const struct catalogue *c, struct slice name)
+struct slice catalogue_find_credential_field(const struct catalogue *c, struct slice name)
 {
 	char lower[64];
+	int provider;
 
 	if (name.n > sizeof(lower))
-		return false;
+		return slice_of("", 0);
 	for (size_t i = 0; i < name.n; i++)
 		lower[i] = ascii_lower(name.p[i]);
-	return find(c, IMAGE_FIELD, 0, slice_of(lower, name.n)) >= 0;
+	provider = find(c, IMAGE_FIELD, 0, slice_of(lower, name.n));
+	return provider < 0 ? slice_of("", 0) : c->provider[provider].credential_field;
 }

@@ -92,8 +92,8 @@ bool catalogue_cidr_at(const struct catalogue *c, size_t i, struct eg_endpoint_k
 		       unsigned *ret_provider);
 
 /* Whose keys begin like this value (the longest prefix counts): a provider's index, or -1. */
-int catalogue_find_key_prefix(const struct catalogue *c, struct slice value);
+int catalogue_find_key_prefix(const struct catalogue *c, struct slice value, size_t *ret_length);
 /* Some provider's placeholder, exactly. */
 bool catalogue_is_placeholder(const struct catalogue *c, struct slice value);
-/* Some provider takes its credential in the field of this name. */
-bool catalogue_is_credential_field(const struct catalogue *c, struct slice name);
+/* A field in which some provider takes its credential: its name in lower case, or empty. */
+struct slice catalogue_find_credential_field(const struct catalogue *c, struct slice name);

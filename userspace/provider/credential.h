@@ -16,12 +16,13 @@
 struct credential_found {
 	bool direct; /* a credential that is not a placeholder was sent */
 	struct slice value; /* the first such, in the request's memory; hash it, never log it */
-	struct slice place; /* where: "authorization", "query key" ... (static) */
+	struct slice place; /* where: "authorization", "query key" ...; static or the catalogue's */
 	struct slice provider_hint; /* provider whose key prefix it has, or empty */
 };
 
 /* Rewrites *req in place: fields dropped, target replaced (pool) when a query parameter goes.
  * 0, or -ENOMEM / -EMSGSIZE from the pool. Empty values and placeholders are dropped silently, so
- * are cookies that look like no key (SDKs hold infrastructure cookies). */
+ * are cookies that look like no key (SDKs hold infrastructure cookies). On an error, *req is not
+ * to be used. */
 int credential_strip(const struct catalogue *c, unsigned provider, struct http_request *req,
 		     struct pool *pool, struct credential_found *ret) _must_check_;
