@@ -1,13 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """The simulator and the harness by themselves: what later tests take for granted."""
 import json
+import re
 import socket
 
 import pytest
 
+from lib import catalogue
 from lib.simulator import header
 from lib.system import sh
 from lib.world import FREE, KEYS, PROVIDERS, PROVIDERS6
+
+from providersim import anthropic as anthropic_api
+from providersim import openai as openai_api
 
 CHAT = {"model": "gpt-4o", "messages": [{"role": "user", "content": "hi"}]}
 MESSAGES = {"model": "claude-sonnet-4-5", "max_tokens": 64, "messages": [{"role": "user", "content": "hi"}]}
@@ -123,6 +128,16 @@ def test_openai_operations_answer(world, path, body, part):
     ("/v1/messages/batches", {"requests": []}, "processing_status"), ("/v1/models", None, "data")])
 def test_anthropic_operations_answer(world, path, body, part):
     assert part in json.loads(anthropic(world, path, body).stdout)
+
+
+@pytest.mark.parametrize("provider", ["openai", "anthropic"])
+def test_every_request_of_the_catalogue_has_an_answer(world, provider):
+    """Whatever egret lets through must be something the simulator knows, or tests would see its 404."""
+    api = {"openai": openai_api, "anthropic": anthropic_api}[provider]
+    routes = api.ROUTES + getattr(api, "SIDE_ROUTES", [])
+    for operation, method, path, _ in catalogue.requests(provider):
+        known = any(re.fullmatch(p, path) and m == method.replace("HEAD", "GET") for m, p, _ in routes)
+        assert known, (operation, method, path)
 
 
 def test_responses_stream_ends_with_the_whole_response(world):

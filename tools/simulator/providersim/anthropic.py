@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The Anthropic API, with the side paths that Claude Code asks on the same host."""
-import json
 import re
 from urllib.parse import unquote
 
 from .answer import Answer, as_json, event
+from .anthropic_store import STORE
 from .speech import limit_of, new_id, read_json, tokens
 
 MODELS = (("claude-sonnet-4-5", "Claude Sonnet 4.5"), ("claude-3-5-haiku-latest", "Claude Haiku 3.5"))
@@ -92,40 +92,13 @@ def model(_request, _, name):
     return as_json(model_object(name, known[name])) if name in known else error(404, f"model: {name}")
 
 
-def batch(name, status="in_progress", count=0):
-    return {"id": name, "type": "message_batch", "processing_status": status,
-            "request_counts": {"processing": count, "succeeded": 0, "errored": 0, "canceled": 0, "expired": 0},
-            "ended_at": None, "created_at": "2026-01-01T00:00:00Z", "expires_at": "2026-01-02T00:00:00Z",
-            "archived_at": None, "cancel_initiated_at": None, "results_url": None}
-
-
-def batch_create(request, _):
+def complete(request, speech):
     body = read_json(request)
-    if body is None or not isinstance(body.get("requests"), list):
-        return error(400, "requests: Field required")
-    return as_json(batch(new_id("msgbatch_"), count=len(body["requests"])))
-
-
-def batch_list(_request, _):
-    return as_json({"data": [batch("msgbatch_simulated")], "has_more": False,
-                    "first_id": "msgbatch_simulated", "last_id": "msgbatch_simulated"})
-
-
-def batch_get(_request, _, name):
-    return as_json(batch(name))
-
-
-def batch_cancel(_request, _, name):
-    return as_json(batch(name, "canceling"))
-
-
-def batch_delete(_request, _, name):
-    return as_json({"id": name, "type": "message_batch_deleted"})
-
-
-def batch_results(_request, _, _name):
-    line = {"custom_id": "1", "result": {"type": "expired"}}
-    return Answer(body=json.dumps(line).encode() + b"\n", content_type="application/x-jsonl")
+    if body is None or limit_of(body, "max_tokens_to_sample") is None:
+        return error(400, "max_tokens_to_sample: Field required")
+    said, cut = speech.say(body["max_tokens_to_sample"])
+    return as_json({"type": "completion", "id": new_id("compl_"), "completion": "".join(said),
+                    "stop_reason": "max_tokens" if cut else "stop_sequence", "model": body.get("model")})
 
 
 def empty(_request, _):
@@ -143,15 +116,10 @@ def servers(_request, _):
 ROUTES = [
     ("POST", r"/v1/messages", messages),
     ("POST", r"/v1/messages/count_tokens", count_tokens),
-    ("POST", r"/v1/messages/batches", batch_create),
-    ("GET", r"/v1/messages/batches", batch_list),
-    ("GET", r"/v1/messages/batches/([^/]+)", batch_get),
-    ("POST", r"/v1/messages/batches/([^/]+)/cancel", batch_cancel),
-    ("GET", r"/v1/messages/batches/([^/]+)/results", batch_results),
-    ("DELETE", r"/v1/messages/batches/([^/]+)", batch_delete),
+    ("POST", r"/v1/complete", complete),
     ("GET", r"/v1/models", models),
     ("GET", r"/v1/models/([^/]+)", model),
-]
+] + STORE
 
 # Asked without a usable version header, and by some clients without a key.
 SIDE_ROUTES = [
@@ -162,8 +130,7 @@ SIDE_ROUTES = [
     ("GET", r"/api/claude_code_penguin_mode", empty),
     ("GET", r"/api/directory/server-urls", empty),
     ("GET", r"/mcp-registry/v0/servers", servers),
-    ("POST", r"/api/event_logging/v2/batch", accepted),
-    ("POST", r"/api/event_logging/batch", accepted),
+    ("POST", r"/api/(?:event_logging(?:/v2)?/batch|claude_code/metrics)", accepted),
 ]
 
 

@@ -174,7 +174,7 @@ ROUTES = [
     ("POST", r"/v1/audio/(?:transcriptions|translations)", transcription),
     ("GET", r"/v1/models", models),
     ("GET", r"/v1/models/([^/]+)", model),
-    ("POST", r"/v1/responses", responses),
+    ("POST", r"/v1/responses(?:/compact)?", responses),
 ] + STORE
 
 

@@ -4,7 +4,7 @@ import time
 
 from . import openai_responses
 from .answer import Answer, as_json
-from .speech import form_text, new_id, read_json
+from .speech import form_text, new_id, read_json, tokens
 
 
 def missing(what):
@@ -88,7 +88,54 @@ def batch_cancel(_request, _, name):
     return as_json(batch_object(name, "cancelling"))
 
 
+def chat_list(_request, _):
+    return listed([])
+
+
+def chat_get(_request, _, name):
+    return as_json({"id": name, "object": "chat.completion", "choices": [], "metadata": {}})
+
+
+def chat_delete(_request, _, name):
+    return as_json({"id": name, "object": "chat.completion.deleted", "deleted": True})
+
+
+def input_tokens(request, _):
+    return as_json({"object": "response.input_tokens", "input_tokens": tokens((read_json(request) or {}).get("input"))})
+
+
+def model_delete(_request, _, name):
+    return as_json({"id": name, "object": "model", "deleted": True})
+
+
+def upload_object(name, status="pending"):
+    return {"id": name, "object": "upload", "bytes": 17, "created_at": int(time.time()), "filename": "big.jsonl",
+            "purpose": "batch", "status": status, "expires_at": int(time.time()) + 3600}
+
+
+def upload_create(_request, _):
+    return as_json(upload_object(new_id("upload_")))
+
+
+def upload_part(_request, _, name):
+    return as_json({"id": new_id("part_"), "object": "upload.part", "created_at": int(time.time()), "upload_id": name})
+
+
+def upload_end(_request, _, name, how):
+    return as_json(upload_object(name, {"complete": "completed", "cancel": "cancelled"}[how]))
+
+
 STORE = [
+    ("GET", r"/v1/chat/completions", chat_list),
+    ("GET", r"/v1/chat/completions/([^/]+)", chat_get),
+    ("POST", r"/v1/chat/completions/([^/]+)", chat_get),
+    ("DELETE", r"/v1/chat/completions/([^/]+)", chat_delete),
+    ("GET", r"/v1/chat/completions/[^/]+/messages", chat_list),
+    ("POST", r"/v1/responses/input_tokens", input_tokens),
+    ("DELETE", r"/v1/models/([^/]+)", model_delete),
+    ("POST", r"/v1/uploads", upload_create),
+    ("POST", r"/v1/uploads/([^/]+)/parts", upload_part),
+    ("POST", r"/v1/uploads/([^/]+)/(complete|cancel)", upload_end),
     ("GET", r"/v1/responses/([^/]+)", response_get),
     ("DELETE", r"/v1/responses/([^/]+)", response_delete),
     ("POST", r"/v1/responses/([^/]+)/cancel", response_get),
