@@ -6,9 +6,9 @@
  * program are conditions on top. What cannot be established is not matched, and a workload that
  * demands an executable never matches on doubt (EG_REASON_exe_mismatch).
  *
- * A record names the inode that ran at connect(): the executable is opened through /proc/PID/exe while
- * {pid, start} still hold, must be that inode, and is hashed in slices between other work, once per
- * {device, inode, change time, size}.
+ * A record names the inode that ran at connect(): the executable is opened through /proc/PID/exe
+ * while {pid, start} still hold, must be that inode, and is hashed in slices between other work,
+ * once per {device, inode, change time, size}.
  */
 #pragma once
 
@@ -21,10 +21,11 @@
 struct identity;
 
 struct identity_opts {
-	const char *cgroup;	/* directory the hooks are attached to */
+	const char *cgroup; /* directory the hooks are attached to */
 	const char *cgroup_run; /* below it: where `egret run` puts commands: RUN/WORKLOAD/ID */
-	const char *proc;	/* "/proc"; another one in tests */
-	uint64_t hash_bytes_max; /* an executable larger than this is not hashed: it does not match */
+	const char *proc; /* "/proc"; another one in tests */
+	uint64_t hash_bytes_max; /* an executable larger than this is not hashed: it does not match
+				  */
 };
 
 int identity_new(struct loop *l, const struct identity_opts *o, struct identity **ret) _must_check_;
