@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The worker process: accepts redirected connections, terminates TLS, decides, relays. Made before
- * the sandbox closes (it reads resolv.conf then), run inside it. Parses everything hostile; holds no
- * privilege: what it needs comes over its channel from the monitor (headers/egret/rpc.h).
+ * the sandbox closes (it reads resolv.conf then), run inside it. Parses everything hostile; holds
+ * no privilege: what it needs comes over its channel from the monitor (headers/egret/rpc.h).
  *
  * Configuration, the JSON text of its start message; all members are there:
  *   { "limits": { "connections": N, "head_bytes": N, "body_bytes": N, "buffer_bytes": N,

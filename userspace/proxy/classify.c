@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "proxy/classify.h"
+
+#include "provider/credential.h"
+#include "proxy/exchange.h"
+#include "proxy/generation.h"
+#include "proxy/record.h"
+#include "proxy/state.h"
+
+/* The provider of the connection's name under this generation's catalogue; asked once a generation.
+ */
+static bool find_provider(struct exchange *x)
+{
+	struct caller *c = x->caller;
+
+	if (c->provider_generation != x->gen->number) {
+		c->provider = catalogue_find_host(x->gen->catalogue, caller_host(c));
+		c->provider_generation = x->gen->number;
+	}
+	if (c->provider < 0)
+		return false;
+	x->provider = (unsigned)c->provider;
+	x->provider_known = true;
+	return true;
+}
+
+static struct slice path_of(struct slice target)
+{
+	const char *query = memchr(target.p, '?', target.n);
+
+	return query ? slice_of(target.p, (size_t)(query - target.p)) : target;
+}
+
+static enum eg_reason find_operation(struct exchange *x, const char **ret_detail)
+{
+	struct slice path = path_of(x->req->target);
+	int op = catalogue_find_operation(x->gen->catalogue, x->provider, x->req->method, path,
+					  &x->model_in_path);
+
+	if (op >= 0) {
+		x->op = catalogue_operation(x->gen->catalogue, (unsigned)op);
+		return EG_REASON_allowed;
+	}
+	*ret_detail = pool_printf(x->pool, SLICE_FMT " " SLICE_FMT, SLICE_ARG(x->req->method),
+				  (int)(path.n < 512 ? path.n : 512), path.p);
+	return EG_REASON_unknown_operation;
+}
+
+/* Takes out what the caller brought. A key of its own is refused or noted, as policy says. */
+static enum eg_reason strip(struct exchange *x, const char **ret_detail)
+{
+	struct credential_found found = { 0 };
+	enum policy_direct_keys mode;
+
+	if (credential_strip(x->gen->catalogue, x->provider, x->req, x->pool, &found) < 0)
+		return EG_REASON_headers_too_large;
+	if (!found.direct)
+		return EG_REASON_allowed;
+	record_key(x, found.value);
+	mode = policy_direct_keys(x->gen->policy, x->who->who.workload);
+	if (mode != POLICY_DIRECT_DENY) {
+		if (x->rec)
+			x->rec->flags |= EG_RECORD_REPLACED_KEY;
+		return EG_REASON_allowed;
+	}
+	*ret_detail = pool_printf(x->pool, "in " SLICE_FMT "%s" SLICE_FMT "%s",
+				  SLICE_ARG(found.place), found.provider_hint.n ? " (of " : "",
+				  SLICE_ARG(found.provider_hint), found.provider_hint.n ? ")" : "");
+	return EG_REASON_direct_key;
+}
+
+enum eg_reason classify_request(struct exchange *x, const char **ret_detail)
+{
+	enum eg_reason reason;
+
+	if (!find_provider(x)) {
+		*ret_detail = "the name is no longer in the provider catalogue";
+		return EG_REASON_unknown_operation;
+	}
+	reason = strip(x, ret_detail);
+	record_provider(x);
+	if (!slice_ieq(x->req->host, caller_host(x->caller)))
+		return EG_REASON_host_mismatch;
+	if (x->req->upgrade)
+		return EG_REASON_upgrade_refused;
+	if (reason != EG_REASON_allowed)
+		return reason;
+	reason = find_operation(x, ret_detail);
+	if (reason != EG_REASON_allowed)
+		return reason;
+	record_provider(x);
+	return inspect_begin(&x->inspect, x->op, x->req, x->w->set.body_bytes, x->pool);
+}

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A client's connection, from the accepted socket to its end: the ClientHello is read without being
+ * taken; a name that is not governed is passed through untouched; for one that is, TLS is
+ * terminated and an HTTP session speaks. Owns the socket and the SSL. It dies in the loop, never
+ * under whoever calls it.
+ */
+#pragma once
+
+#include <openssl/ssl.h>
+#include <sys/queue.h>
+
+#include "event/loop.h"
+#include "proxy/caller.h"
+#include "proxy/deadline.h"
+
+struct passthrough;
+struct session;
+struct tls_wait;
+struct worker;
+
+/*
+ * HELLO -> PASSTHROUGH, or HELLO -> MINT -> HANDSHAKE -> OPEN; each -> CLOSING (what was said last
+ * is being taken by the client) or CLOSED.
+ */
+enum conn_state {
+	CONN_HELLO,
+	CONN_MINT,
+	CONN_HANDSHAKE,
+	CONN_OPEN,
+	CONN_PASSTHROUGH,
+	CONN_CLOSING,
+	CONN_CLOSED,
+};
+
+struct conn {
+	struct worker *w;
+	enum conn_state state;
+	int fd;
+	struct io io;
+	struct deadline deadline;
+	struct caller caller;
+	struct attest_wait identifying;
+	struct tls_wait *minting;
+	SSL *ssl;
+	struct session *session; /* in OPEN */
+	struct passthrough *passthrough; /* in PASSTHROUGH */
+	uint64_t since_us;
+	uint64_t requests, bytes_in, bytes_out;
+	size_t drained; /* in CLOSING: bytes thrown away */
+	bool is_idle; /* on the list of those that may be closed to make room */
+	TAILQ_ENTRY(conn) link;
+};
+
+/* A connection that the kernel says is `flow`. Takes fd, whatever happens. */
+void conn_start(struct worker *w, int fd, const struct eg_flow *flow);
+/* Ends it now; memory goes at the end of the loop's turn. With `reset` the client sees a broken
+ * connection, whatever it was told before. */
+void conn_close(struct conn *c, bool reset);
+/* Ends it once the client has had the time to take what was sent: says so in TLS, then waits. */
+void conn_linger(struct conn *c);
+/* The client ended before a first request: perhaps it does not trust our CA (some look at the
+ * certificate only after the handshake). */
+void conn_note_end(struct conn *c);
+/* Rests between two requests, or no longer. */
+void conn_set_idle(struct conn *c, bool idle);
+/* For the list of the dead: a closed one's memory. */
+struct conn *conn_bury(struct conn *c);

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * All connections of a worker: bounded; when the bound is reached the one that has been idle
+ * longest makes room, and if none is idle the new one is turned away.
+ */
+#pragma once
+
+#include <sys/queue.h>
+
+#include "event/loop.h"
+
+struct conn;
+struct worker;
+TAILQ_HEAD(conn_list, conn);
+
+struct conns {
+	struct conn_list idle; /* longest idle first */
+	struct conn_list busy;
+	struct conn_list dead; /* to be freed at the end of the turn */
+	size_t n; /* idle and busy */
+	struct later bury;
+};
+
+void conns_init(struct conns *cs);
+/* Room for one more, made if need be. */
+bool conns_make_room(struct worker *w);
+/* Ends every idle one (stopping), or every one. */
+void conns_close_idle(struct worker *w);
+void conns_close_all(struct worker *w);
+/* Frees the dead; a stopping worker ends with its last connection. */
+void conns_bury(struct worker *w);
+void conns_on_bury(struct later *l);

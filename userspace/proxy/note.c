@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "proxy/note.h"
+
+#include "base/clock.h"
+#include "base/hash.h"
+#include "base/log.h"
+#include "event/channel.h"
+#include "proxy/conn.h"
+#include "proxy/refusal.h"
+#include "proxy/state.h"
+
+#define AGAIN_US 60000000u
+
+static bool is_news(struct worker *w, enum eg_reason reason, const struct caller *c)
+{
+	uint64_t now = loop_now_us(w->loop);
+	uint64_t key = hash_bytes(HASH_SEED, slice_of(&c->flow.cgroup, sizeof(c->flow.cgroup)));
+	uint64_t at;
+
+	key = hash_bytes(key, slice_of(&reason, sizeof(reason)));
+	key = hash_bytes(key, caller_host(c));
+	at = key % NOTE_SLOTS;
+	if (w->notes.recent[at].key == key && w->notes.recent[at].until_us > now)
+		return false;
+	w->notes.recent[at].key = key;
+	w->notes.recent[at].until_us = now + AGAIN_US;
+	return true;
+}
+
+void note_conn(struct conn *c, enum eg_reason reason, const char *text)
+{
+	const struct caller *caller = &c->caller;
+	struct eg_note n = { .time_us = clock_wall_us(),
+			     .reason = reason,
+			     .pid = caller->flow.tgid,
+			     .uid = caller->flow.uid,
+			     .hook = EG_HOOK_COUNT,
+			     .cgroup = caller->flow.cgroup };
+
+	if (!is_news(c->w, reason, caller))
+		return;
+	(void)slice_copy(caller_host(caller), n.host, sizeof(n.host));
+	(void)slice_copy(slice_str(text ? text : refusal_advice(reason)), n.text, sizeof(n.text));
+	if (caller->who) {
+		(void)slice_copy(slice_str(caller->who->who.name), n.workload, sizeof(n.workload));
+		(void)slice_copy(slice_str(caller->who->who.exe), n.exe, sizeof(n.exe));
+	} else {
+		(void)slice_copy(slice_of(caller->flow.comm, strnlen(caller->flow.comm, 16)), n.exe,
+				 sizeof(n.exe));
+	}
+	if (channel_send(c->w->monitor, EG_MSG_note, &n, sizeof(n), NULL, 0) < 0)
+		log_warn_limited("cannot tell the monitor of an event reason=%s",
+				 refusal_name(reason));
+}

@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "proxy/passthrough.h"
+
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
+#include "proxy/conn.h"
+#include "proxy/state.h"
+#include "upstream/pool.h"
+
+#define SPLICE_MAX     ((size_t)64 * 1024)
+#define ROUNDS_MAX     16 /* of one direction before others get their turn */
+#define SOCKET_WAIT_US 20000u
+
+/* One direction. The pipe holds what has been read and not yet written. */
+struct way {
+	int pipe[2];
+	size_t held;
+	bool read_ended, write_ended;
+	uint64_t bytes;
+};
+
+struct passthrough {
+	struct conn *conn;
+	int fd; /* to the destination */
+	bool connected;
+	struct io io;
+	struct timer retry;
+	struct timer again;
+	struct way out, in; /* client to destination, and back */
+};
+
+static void on_ready(struct passthrough *p);
+
+static socklen_t destination(const struct eg_flow *f, struct sockaddr_storage *ss)
+{
+	struct sockaddr_in6 *six = (struct sockaddr_in6 *)(void *)ss;
+	struct sockaddr_in *four = (struct sockaddr_in *)(void *)ss;
+
+	*ss = (struct sockaddr_storage){ 0 };
+	if (f->dst.a[0] == 0 && f->dst.a[1] == 0 && f->dst.a[2] == htonl(0xffff)) {
+		four->sin_family = AF_INET;
+		four->sin_port = htons(f->dport);
+		four->sin_addr.s_addr = f->dst.a[3];
+		return sizeof(*four);
+	}
+	six->sin6_family = AF_INET6;
+	six->sin6_port = htons(f->dport);
+	memcpy(&six->sin6_addr, f->dst.a, sizeof(f->dst.a));
+	return sizeof(*six);
+}
+
+static void fail(struct passthrough *p)
+{
+	conn_close(p->conn, true);
+}
+
+static void on_client(struct io *io, int events)
+{
+	(void)events;
+	on_ready(container_of(io, struct conn, io)->passthrough);
+}
+
+static void on_server(struct io *io, int events)
+{
+	(void)events;
+	on_ready(container_of(io, struct passthrough, io));
+}
+
+static void on_again(struct timer *t)
+{
+	on_ready(container_of(t, struct passthrough, again));
+}
+
+static void on_late(struct deadline *d)
+{
+	fail(container_of(d, struct conn, deadline)->passthrough);
+}
+
+static void start_connect(struct passthrough *p);
+
+static void on_retry(struct timer *t)
+{
+	start_connect(container_of(t, struct passthrough, retry));
+}
+
+static void start_connect(struct passthrough *p)
+{
+	struct worker *w = p->conn->w;
+	struct sockaddr_storage ss;
+	socklen_t n = destination(&p->conn->caller.flow, &ss);
+	int one = 1;
+
+	p->fd = upstream_take_socket(w->upstream, ss.ss_family);
+	if (p->fd == -EAGAIN) {
+		p->fd = -EBADF;
+		timer_start(&p->retry, w->loop, SOCKET_WAIT_US, on_retry);
+		return;
+	}
+	if (p->fd < 0) {
+		fail(p);
+		return;
+	}
+	(void)setsockopt(p->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	if (connect(p->fd, (struct sockaddr *)&ss, n) < 0 && errno != EINPROGRESS) {
+		fail(p);
+		return;
+	}
+	io_start(&p->io, w->loop, p->fd, IO_WRITE, on_server);
+}
+
+static int finish_connect(struct passthrough *p)
+{
+	int error = 0;
+	socklen_t n = sizeof(error);
+
+	if (getsockopt(p->fd, SOL_SOCKET, SO_ERROR, &error, &n) < 0 || error)
+		return -ECONNREFUSED;
+	p->connected = true;
+	deadline_stop(&p->conn->deadline);
+	if (pipe2(p->out.pipe, O_NONBLOCK | O_CLOEXEC) < 0 ||
+	    pipe2(p->in.pipe, O_NONBLOCK | O_CLOEXEC) < 0)
+		return -errno;
+	return 0;
+}
+
+/* Reads into the pipe: bytes, 0 when there is nothing to do now, or -errno. */
+static ssize_t fill(struct way *w, int from)
+{
+	ssize_t n;
+
+	if (w->read_ended || w->held)
+		return 0;
+	n = splice(from, NULL, w->pipe[1], NULL, SPLICE_MAX, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+	if (n == 0)
+		w->read_ended = true;
+	if (n < 0)
+		return errno == EAGAIN ? 0 : -errno;
+	w->held += (size_t)n;
+	return n;
+}
+
+static ssize_t drain(struct way *w, int to)
+{
+	ssize_t n = 0;
+
+	if (w->held) {
+		n = splice(w->pipe[0], NULL, to, NULL, w->held, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+		if (n < 0)
+			return errno == EAGAIN ? 0 : -errno;
+		w->held -= (size_t)n;
+		w->bytes += (uint64_t)n;
+	}
+	if (w->read_ended && !w->held && !w->write_ended) {
+		w->write_ended = true;
+		(void)shutdown(to, SHUT_WR);
+	}
+	return n;
+}
+
+/* 1: there may be more at once; 0: it waits; -errno: broken. */
+static int move(struct way *w, int from, int to)
+{
+	for (int i = 0; i < ROUNDS_MAX; i++) {
+		ssize_t got = fill(w, from), put;
+
+		if (got < 0)
+			return (int)got;
+		put = drain(w, to);
+		if (put < 0)
+			return (int)put;
+		if (got == 0 && put == 0)
+			return 0;
+	}
+	return 1;
+}
+
+static int wanted(const struct way *from, const struct way *to)
+{
+	int events = 0;
+
+	if (!from->read_ended && !from->held)
+		events |= IO_READ;
+	if (to->held)
+		events |= IO_WRITE;
+	return events;
+}
+
+static void on_ready(struct passthrough *p)
+{
+	struct conn *c = p->conn;
+	int a, b;
+
+	if (!p->connected) {
+		if (finish_connect(p) < 0) {
+			fail(p);
+			return;
+		}
+		io_start(&c->io, c->w->loop, io_fd(&c->io), IO_READ, on_client);
+	}
+	a = move(&p->out, io_fd(&c->io), p->fd);
+	b = move(&p->in, p->fd, io_fd(&c->io));
+	c->bytes_in = p->out.bytes;
+	c->bytes_out = p->in.bytes;
+	if (a < 0 || b < 0) {
+		fail(p);
+		return;
+	}
+	if (p->out.write_ended && p->in.write_ended) {
+		conn_close(c, false);
+		return;
+	}
+	io_want(&c->io, wanted(&p->out, &p->in));
+	io_want(&p->io, wanted(&p->in, &p->out));
+	if (a > 0 || b > 0)
+		timer_start(&p->again, c->w->loop, 0, on_again);
+}
+
+int passthrough_new(struct conn *c, struct passthrough **ret)
+{
+	struct passthrough *p = calloc(1, sizeof(*p));
+
+	if (!p)
+		return -ENOMEM;
+	p->conn = c;
+	p->fd = -EBADF;
+	p->out.pipe[0] = p->out.pipe[1] = p->in.pipe[0] = p->in.pipe[1] = -EBADF;
+	*ret = p;
+	io_want(&c->io, 0);
+	deadline_set(&c->deadline, c->w->loop, loop_now_us(c->w->loop), c->w->set.connect_ms * 1000,
+		     on_late);
+	start_connect(p);
+	return 0;
+}
+
+struct passthrough *passthrough_free(struct passthrough *p)
+{
+	if (!p)
+		return NULL;
+	io_stop(&p->io);
+	timer_stop(&p->retry);
+	timer_stop(&p->again);
+	cleanup_close(&p->fd);
+	for (int i = 0; i < 2; i++) {
+		cleanup_close(&p->out.pipe[i]);
+		cleanup_close(&p->in.pipe[i]);
+	}
+	free(p);
+	return NULL;
+}

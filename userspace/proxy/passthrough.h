@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A connection to a name that is not governed: joined to its original destination and copied both
+ * ways with splice(2), never read. Ends of either side are passed on as they come; there is no
+ * limit in time. A slow side stops the other.
+ */
+#pragma once
+
+#include <stdint.h>
+
+#include "base/cleanup.h"
+
+struct conn;
+struct passthrough;
+
+/* Begins to connect; the connection's watcher and deadline are its own from then on. -errno. */
+int passthrough_new(struct conn *c, struct passthrough **ret) _must_check_;
+struct passthrough *passthrough_free(struct passthrough *p);

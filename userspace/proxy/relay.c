@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "proxy/relay.h"
+
+#include "base/digest.h"
+#include "proto/h1.h"
+#include "proxy/exchange.h"
+#include "proxy/record.h"
+#include "proxy/state.h"
+#include "tls/stream.h"
+#include "upstream/pool.h"
+
+#define READS_MAX 32 /* TLS records of one answer before others get their turn */
+
+int relay_begin(struct exchange *x)
+{
+	struct h1_limits limits = { .head_max = x->w->set.head_bytes };
+
+	if (!x->answer)
+		x->answer = h1_new_response(&limits, x->pool);
+	if (!x->answer)
+		return -ENOMEM;
+	h1_next(x->answer);
+	h1_expect(x->answer, x->is_head);
+	return 0;
+}
+
+static int on_head(struct exchange *x)
+{
+	const struct http_response *r = h1_response(x->answer);
+	struct http_field id = { SLICE("egret-request-id"), { NULL, 0 }, HTTP_other };
+	char hex[33];
+
+	if (r->status < 200)
+		return r->status == 101 ? -EPROTO : x->down->ops->interim(x->down, r);
+	digest_hex(x->id, sizeof(x->id), hex);
+	id.value = slice_of(hex, 32);
+	x->answered = true;
+	/* There will be no second attempt: a long stream must not keep a credential in memory. */
+	if (x->egress.head_sent)
+		x->lease = lease_unref(x->lease);
+	if (x->rec) {
+		x->rec->status = r->status;
+		x->rec->first_us = loop_now_us(x->w->loop) - x->start_us;
+	}
+	x->down->ops->deadline(x->down, 0);
+	return x->down->ops->head(x->down, r, &id, 1, false);
+}
+
+/* The provider's answer is whole; the connection can serve again if nothing is left on it. */
+static void finish(struct exchange *x, bool clean)
+{
+	const struct http_field *trailers;
+	size_t n = h1_trailers(x->answer, &trailers);
+	struct upstream_conn *up = TAKE_PTR(x->up);
+	int r = x->down->ops->end(x->down, trailers, n);
+
+	if (clean && h1_response(x->answer)->keep_alive && egress_is_done(x) &&
+	    !stream_has_more(up->ssl))
+		upstream_put(x->w->upstream, up);
+	else
+		upstream_close(x->w->upstream, up);
+	if (r < 0)
+		exchange_fail(x, EG_REASON_client_gone, "no memory to end the answer");
+	else
+		exchange_answered(x);
+}
+
+static void broke(struct exchange *x, bool is_protocol)
+{
+	enum eg_reason reason = is_protocol   ? EG_REASON_upstream_bad_response
+				: x->answered ? EG_REASON_upstream_cut
+					      : EG_REASON_upstream_closed;
+
+	if (!is_protocol && egress_may_retry(x)) {
+		exchange_retry(x);
+		return;
+	}
+	exchange_fail(x, reason, is_protocol ? h1_error(x->answer) : NULL);
+}
+
+/* False when the exchange has gone on to something else. */
+static bool feed(struct exchange *x, struct slice in)
+{
+	for (;;) {
+		struct slice piece;
+		size_t n;
+		int r = 0;
+
+		switch (h1_parse(x->answer, in, &n, &piece)) {
+		case H1_NEED_MORE:
+			return true;
+		case H1_HEAD:
+			r = on_head(x);
+			break;
+		case H1_BODY:
+			if (x->rec)
+				x->rec->bytes_out += piece.n;
+			r = x->down->ops->body(x->down, piece);
+			break;
+		case H1_DONE:
+			if (h1_response(x->answer)->status >= 200) {
+				finish(x, n == in.n);
+				return false;
+			}
+			h1_next(x->answer);
+			break;
+		case H1_ERROR:
+		case H1_TOO_LARGE:
+			broke(x, true);
+			return false;
+		}
+		if (r < 0) {
+			exchange_fail(x,
+				      r == -EPROTO ? EG_REASON_upstream_bad_response
+						   : EG_REASON_overloaded,
+				      NULL);
+			return false;
+		}
+		in = slice_of(in.p + n, in.n - n);
+	}
+}
+
+static void on_end(struct exchange *x, ssize_t how)
+{
+	/* Only a proper end of TLS ends a body that has no other end. */
+	if (how == 0 && x->answered && h1_eof(x->answer) == H1_DONE) {
+		finish(x, false);
+		return;
+	}
+	broke(x, false);
+}
+
+void relay_run(struct exchange *x)
+{
+	for (int i = 0;; i++) {
+		ssize_t n;
+
+		if (x->down->ops->waiting(x->down) >= x->w->set.buffer_bytes)
+			break;
+		if (i == READS_MAX) {
+			exchange_yield(x);
+			break;
+		}
+		n = stream_read(x->up->ssl, x->w->scratch, SCRATCH_SIZE);
+		if (n == -EAGAIN)
+			break;
+		if (n <= 0) {
+			on_end(x, n);
+			return;
+		}
+		x->got_bytes = true;
+		if (!feed(x, slice_of(x->w->scratch, (size_t)n)))
+			return;
+		if (!stream_has_more(x->up->ssl))
+			break;
+	}
+	x->down->ops->flush(x->down);
+	exchange_watch(x);
+}
