@@ -11,7 +11,6 @@
 #define CIPHERS_12                                                                                 \
 	"ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:"                             \
 	"ECDHE-ECDSA-CHACHA20-POLY1305"
-#define GROUPS	      "X25519:P-256:P-384"
 #define TICKET_LIFE_S 3600
 
 static const unsigned char http_1_1[] = "\x08http/1.1";
@@ -51,6 +50,8 @@ static int on_server_name(SSL *ssl, int *alert, void *arg)
 
 static bool set_protocol(SSL_CTX *ctx)
 {
+	int groups[] = { NID_X25519, NID_X9_62_prime256v1, NID_secp384r1 };
+
 	SSL_CTX_set_security_level(ctx, 2);
 	SSL_CTX_set_options(ctx, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION |
 					 SSL_OP_CIPHER_SERVER_PREFERENCE);
@@ -61,7 +62,8 @@ static bool set_protocol(SSL_CTX *ctx)
 	return SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION) &&
 	       SSL_CTX_set_max_proto_version(ctx, TLS1_3_VERSION) &&
 	       SSL_CTX_set_ciphersuites(ctx, SUITES_13) &&
-	       SSL_CTX_set_cipher_list(ctx, CIPHERS_12) && SSL_CTX_set1_groups_list(ctx, GROUPS) &&
+	       SSL_CTX_set_cipher_list(ctx, CIPHERS_12) &&
+	       SSL_CTX_set1_groups(ctx, groups, ARRAY_SIZE(groups)) &&
 	       SSL_CTX_set_max_early_data(ctx, 0);
 }
 

@@ -88,20 +88,6 @@ static void fail(struct conn *c, int ssl_error, int saved_errno)
 	       detail);
 }
 
-static void on_done(struct conn *c)
-{
-	const unsigned char *alpn;
-	unsigned n;
-
-	SSL_get0_alpn_selected(c->pub.ssl, &alpn, &n);
-	if (n && !slice_eq(slice_of(alpn, n), SLICE("http/1.1"))) {
-		finish(c, EG_REASON_upstream_unreachable,
-		       "the provider chose a protocol that was not offered");
-		return;
-	}
-	finish(c, EG_REASON_allowed, NULL);
-}
-
 static void on_ready(struct io *io, int events)
 {
 	struct conn *c = conn_of(container_of(io, struct upstream_conn, io));
@@ -113,7 +99,7 @@ static void on_ready(struct io *io, int events)
 	r = SSL_do_handshake(c->pub.ssl);
 	saved_errno = errno;
 	if (r == 1) {
-		on_done(c);
+		finish(c, EG_REASON_allowed, NULL);
 		return;
 	}
 	error = SSL_get_error(c->pub.ssl, r);
@@ -127,7 +113,7 @@ static void on_ready(struct io *io, int events)
 
 static bool prepare(struct conn *c, SSL *ssl)
 {
-	const struct upstream_key *key = c->pub.key;
+	struct upstream_key *key = c->pub.key;
 
 	if (!SSL_set_app_data(ssl, c) || !SSL_set_fd(ssl, c->pub.fd) ||
 	    !SSL_set_tlsext_host_name(ssl, key->text) || !SSL_set1_host(ssl, key->text))

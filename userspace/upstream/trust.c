@@ -8,7 +8,6 @@
 /* AES-128 first: the cheapest; the provider chooses. */
 #define SUITES_13  "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256"
 #define CIPHERS_12 "ECDHE+AESGCM:ECDHE+CHACHA20"
-#define GROUPS	   "X25519:P-256:P-384"
 
 static int read_certificates(X509_STORE *store, struct slice pem)
 {
@@ -33,6 +32,7 @@ static int read_certificates(X509_STORE *store, struct slice pem)
 static bool set_protocol(SSL_CTX *ctx)
 {
 	static const unsigned char http_1_1[] = "\x08http/1.1";
+	int groups[] = { NID_X25519, NID_X9_62_prime256v1, NID_secp384r1 };
 
 	SSL_CTX_set_security_level(ctx, 2);
 	SSL_CTX_set_options(ctx, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION);
@@ -42,7 +42,8 @@ static bool set_protocol(SSL_CTX *ctx)
 	SSL_CTX_set_read_ahead(ctx, 1);
 	return SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION) &&
 	       SSL_CTX_set_ciphersuites(ctx, SUITES_13) &&
-	       SSL_CTX_set_cipher_list(ctx, CIPHERS_12) && SSL_CTX_set1_groups_list(ctx, GROUPS) &&
+	       SSL_CTX_set_cipher_list(ctx, CIPHERS_12) &&
+	       SSL_CTX_set1_groups(ctx, groups, ARRAY_SIZE(groups)) &&
 	       SSL_CTX_set_alpn_protos(ctx, http_1_1, sizeof(http_1_1) - 1) == 0;
 }
 
