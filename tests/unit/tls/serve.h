@@ -152,7 +152,7 @@ static inline void link_open(struct link *l, SSL_CTX *client, SSL_CTX *server, c
 	SSL_set_connect_state(l->client);
 	SSL_set_accept_state(l->server);
 	if (name) {
-		assert_true(SSL_set_tlsext_host_name(l->client, name));
+		assert_true(SSL_set_tlsext_host_name(l->client, (char *)(uintptr_t)name));
 		assert_true(SSL_set1_host(l->client, name));
 	}
 }

@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 #include <dirent.h>
+#include <netinet/tcp.h>
 #include <stdbool.h>
 
 #include "tests/unit/event/dns_server.h"
@@ -39,6 +40,8 @@ static const struct dns_name calls_names[] = {
 	{ .name = "private.test", .a = { "10.1.2.3" }, .aaaa = { "fd00:ec2::254" }, .ttl = 60 },
 	{ .name = "mixed.test", .a = { "192.168.1.1", "127.0.0.1" }, .ttl = 60 },
 	{ .name = "embedded.test", .aaaa = { "64:ff9b::169.254.169.254" }, .ttl = 60 },
+	{ .name = "nowhere.test", .a = { "127.0.0.1" }, .aaaa = { "100::1" }, .ttl = 60 },
+	{ .name = "deaf.test", .aaaa = { "::1" }, .ttl = 60 },
 	{ .name = "gone.test", .behaviour = DNS_NXDOMAIN },
 	{ .name = "silent.test", .behaviour = DNS_SILENT },
 	{ .name = NULL },
@@ -101,7 +104,8 @@ static inline void calls_trust(struct calls *f, X509 *cert)
 
 static inline int calls_setup_with(void **state, const struct upstream_opts *opts)
 {
-	static const char *const loopback[] = { "127.0.0.0/8", "::1" };
+	/* 100::/64 discards (RFC 6666): nowhere in every sense. */
+	static const char *const allow[] = { "127.0.0.0/8", "::1", "100::/64" };
 	struct calls *f = calloc(1, sizeof(*f));
 	struct upstream_opts o = *opts;
 	const char *servers[1];
@@ -118,8 +122,8 @@ static inline int calls_setup_with(void **state, const struct upstream_opts *opt
 	o.on_need_sockets = calls_on_need;
 	o.ctx = f;
 	if (!o.allow) {
-		o.allow = loopback;
-		o.n_allow = 2;
+		o.allow = allow;
+		o.n_allow = ARRAY_SIZE(allow);
 	}
 	*state = f;
 	if (!f->loop || upstream_new(f->loop, &o, &f->upstream) < 0)

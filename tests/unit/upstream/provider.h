@@ -47,6 +47,9 @@ struct provider_opts {
 	struct test_leaf leaf;
 	int max_version; /* 0: 1.3 */
 	bool self_signed;
+	/* When set: once a ClientHello is there, a byte is written here, and the handshake goes on
+	 * when one has been read. */
+	int gate;
 };
 
 static inline int provider_on_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_n,
@@ -136,6 +139,10 @@ static inline void provider_connection(const struct provider_opts *o, SSL_CTX *c
 	const struct linger linger = { .l_onoff = 1 };
 	char hello[4096];
 	SSL *ssl;
+
+	if (o->gate)
+		(void)!(recv(fd, hello, 1, MSG_PEEK) == 1 && write(o->gate, "h", 1) == 1 &&
+			read(o->gate, hello, 1) == 1);
 
 	if (o->manner == PROVIDER_SILENT)
 		for (;;)
