@@ -176,17 +176,17 @@ int catalogue_find_operation(const struct catalogue *c, unsigned provider, struc
 	struct slice model = { "", 0 };
 	struct catalogue_path cut;
 	const struct image_template *t;
-	int node, template;
+	int node, end;
 
 	if (provider >= c->n[IMAGE_providers] || !catalogue_path_cut(path, &cut))
 		return -1;
 	node = (int)c->providers[provider].root;
 	for (unsigned i = 0; i < cut.n && node >= 0; i++)
 		node = step(c, (uint32_t)node, &cut.segment[i]);
-	template = node < 0 ? -1 : find(c, IMAGE_END, (uint32_t)node, method);
-	if (template <0)
+	end = node < 0 ? -1 : find(c, IMAGE_END, (uint32_t)node, method);
+	if (end < 0)
 		return -1;
-	t = &c->templates[template];
+	t = &c->templates[end];
 	if (t->model_segment > cut.n)
 		return -1;
 	if (t->model_segment)

@@ -29,8 +29,7 @@ struct catalogue_operation {
 	unsigned kind; /* index of that name among all names of the catalogue */
 	enum catalogue_body body;
 	struct slice model_path; /* json_scan path or form part of the model; empty: no model */
-	struct slice
-		model_from_path; /* "{model}" when some of its paths hold the model, or empty */
+	struct slice model_from_path; /* "{model}" when its paths hold the model, or empty */
 	struct slice const *max_tokens_paths; /* in the dialect's order of preference: the first is
 						 inserted when none is there */
 	size_t n_max_tokens_paths;

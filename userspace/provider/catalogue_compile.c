@@ -219,7 +219,7 @@ static int compile_provider(const struct catalogue_read *c, const struct source 
 
 static int compile_all(const struct sources *all, struct diag *d, struct catalogue_build *b)
 {
-	int r = put_shared(b, IMAGE_PLACEHOLDER, SLICE(EG_PLACEHOLDER), 0);
+	int r = all->n ? put_shared(b, IMAGE_PLACEHOLDER, SLICE(EG_PLACEHOLDER), 0) : 0;
 
 	for (uint32_t i = 0; i < all->n && r >= 0; i++) {
 		const struct catalogue_read c = { all->s[i].doc, d, b };

@@ -49,25 +49,41 @@ static const struct catalogue_rule rule_body = { "\"json\", \"multipart\", \"opa
 						 is_body };
 static const struct catalogue_rule rule_request = { "\"METHOD /path/{id}\"", is_request };
 
-/* -EEXIST: another operation of the provider has this request; -EBADMSG: no template. */
+/* -EEXIST: another operation of the provider has this request; -EBADMSG: no template. Else 1 when
+ * the path holds the model, 0 when not. */
 static int add_request(struct catalogue_build *b, uint32_t root, struct slice request,
-		       uint32_t operation, bool *in_path)
+		       uint32_t operation)
 {
 	const char *space = memchr(request.p, ' ', request.n);
 	struct slice method = slice_of(request.p, (size_t)(space - request.p));
 	struct slice path = slice_of(space + 1, request.n - method.n - 1);
 	struct image_template t = { .operation = operation };
-	int template, end = catalogue_template_add(b, root, path, &t.model_segment);
+	int r, position, end = catalogue_template_add(b, root, path, &t.model_segment);
 
 	if (end < 0)
 		return end;
-	*in_path |= t.model_segment > 0;
-	template = catalogue_build_add(b, IMAGE_templates, &t, sizeof(t));
-	if (template <0)
-		return template;
-	return catalogue_build_put(b, IMAGE_END, (uint32_t)end, method, (uint32_t) template);
+	position = catalogue_build_add(b, IMAGE_templates, &t, sizeof(t));
+	if (position < 0)
+		return position;
+	r = catalogue_build_put(b, IMAGE_END, (uint32_t)end, method, (uint32_t)position);
+	return r < 0 ? r : t.model_segment > 0;
 }
 
+static int fail_request(const struct catalogue_read *c, json_t *list, size_t i, int error)
+{
+	if (error == -EEXIST)
+		return json_doc_error_at(c->doc, c->d, list, i,
+					 "another operation of this provider has the same request");
+	if (error == -EBADMSG)
+		return json_doc_error_at(c->doc, c->d, list, i,
+					 "this path could match nothing: its segments (at most %d) "
+					 "are literal, \"{id}\" or \"{id}:verb\", and one of them "
+					 "may be \"{model}\"",
+					 IMAGE_SEGMENTS_MAX);
+	return error;
+}
+
+/* *in_path: the paths of this operation hold the model. */
 static int add_requests(const struct catalogue_read *c, json_t *op, uint32_t root,
 			uint32_t operation, bool *in_path)
 {
@@ -77,25 +93,22 @@ static int add_requests(const struct catalogue_read *c, json_t *op, uint32_t roo
 	if (r == 0 && json_array_size(list) == 0)
 		return json_doc_error(c->doc, c->d, op, "requests", false,
 				      "\"requests\" must name at least one \"METHOD /path\"");
-	for (size_t i = 0; i < json_array_size(list) && r == 0; i++) {
+	for (size_t i = 0; i < json_array_size(list) && r >= 0; i++) {
 		struct slice request;
 
 		r = catalogue_read_element(c, list, i, &rule_request, &request);
 		if (r < 0)
 			return r;
-		r = add_request(c->b, root, request, operation, in_path);
-		if (r == -EEXIST)
+		r = add_request(c->b, root, request, operation);
+		if (r < 0)
+			return fail_request(c, list, i, r);
+		if (i > 0 && r != *in_path)
 			return json_doc_error_at(c->doc, c->d, list, i,
-						 "another operation of this provider has the same "
-						 "request");
-		if (r == -EBADMSG)
-			return json_doc_error_at(c->doc, c->d, list, i,
-						 "this path could match nothing: its segments (at "
-						 "most %d) are literal, \"{id}\" or \"{id}:verb\", "
-						 "and one of them may be \"{model}\"",
-						 IMAGE_SEGMENTS_MAX);
+						 "either every path of an operation holds "
+						 "\"{model}\", or none; make two operations of it");
+		*in_path = r > 0;
 	}
-	return r;
+	return r < 0 ? r : 0;
 }
 
 static int kind_of(struct catalogue_build *b, struct slice name)
