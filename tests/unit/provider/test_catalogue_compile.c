@@ -156,7 +156,7 @@ static void refuses_bad_operations(void **state)
 		3, 53, "needs \"body\"");
 	refused(OPERATION("\"name\": \"c\", \"body\": \"none\", \"requests\": [\"GET /\"], "
 			  "\"stream\": \"s\""),
-		3, 21, "need \"body\": \"json\"");
+		3, 22, "need \"body\": \"json\"");
 	refused(OPERATION("\"name\": \"c\", \"body\": \"json\", \"requests\": [\"GET /\"], "
 			  "\"output\": true"),
 		3, 53, "nothing could cap it");
