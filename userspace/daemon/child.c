@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon/child.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include "base/clock.h"
+#include "daemon/role.h"
+
+#define SETTLED_US 10000000u /* one that lived this long starts again at once */
+#define PAUSE_US   100000u
+#define PAUSE_MAX  10000000u
+#define KILL_GRACE 1000000u /* after the deadline of a stop */
+
+struct child {
+	struct loop *loop;
+	struct child_opts opts;
+	enum child_state state;
+	bool stopping;
+	pid_t pid;
+	int pidfd;
+	struct io io; /* on pidfd: readable when the process has ended */
+	struct timer limit; /* to say ready; to end after a stop */
+	struct timer restart; /* pause before the next process */
+	struct channel *channel;
+	uint64_t started_mono_us, started_us;
+	unsigned deaths; /* in a row, each soon after its start */
+	unsigned restarts;
+};
+
+uint64_t child_pause_us(unsigned deaths)
+{
+	/* The first is free, and four of them fit into the second that a replacement may take. */
+	uint64_t pause = deaths <= 1 ? 0 : PAUSE_US << (deaths - 2 < 10 ? deaths - 2 : 10);
+
+	return pause < PAUSE_MAX ? pause : PAUSE_MAX;
+}
+
+void child_kill(struct child *c)
+{
+	if (c->pidfd >= 0)
+		(void)syscall(SYS_pidfd_send_signal, c->pidfd, SIGKILL, NULL, 0);
+}
+
+static void on_restart(struct timer *t);
+
+static void describe(const siginfo_t *info, char *to, size_t size)
+{
+	if (info->si_code == CLD_EXITED)
+		(void)snprintf(to, size, "exited with status %d", info->si_status);
+	else if (info->si_status == SIGSYS)
+		(void)snprintf(to, size, "killed by its sandbox: a forbidden system call");
+	else
+		(void)snprintf(to, size, "killed by signal %d (%s)", info->si_status,
+			       strsignal(info->si_status));
+}
+
+/* Reaps the process and forgets it. */
+static void forget(struct child *c, siginfo_t *ret)
+{
+	*ret = (siginfo_t){ 0 };
+	io_stop(&c->io);
+	timer_stop(&c->limit);
+	if (c->pidfd >= 0)
+		while (waitid(P_PIDFD, (id_t)c->pidfd, ret, WEXITED) < 0 && errno == EINTR)
+			;
+	cleanup_close(&c->pidfd);
+	c->pidfd = -EBADF;
+	c->pid = 0;
+	c->channel = channel_free(c->channel);
+}
+
+static void on_exit_ready(struct io *io, int events)
+{
+	struct child *c = container_of(io, struct child, io);
+	bool was_ready = c->state == CHILD_READY;
+	siginfo_t info;
+	char how[96];
+
+	(void)events;
+	forget(c, &info);
+	describe(&info, how, sizeof(how));
+	c->deaths = clock_mono_us() - c->started_mono_us > SETTLED_US ? 1 : c->deaths + 1;
+	c->state = c->stopping ? CHILD_STOPPED : CHILD_DOWN;
+	if (!c->stopping)
+		timer_start(&c->restart, c->loop, child_pause_us(c->deaths), on_restart);
+	c->opts.events->on_gone(c->opts.ctx, c, how, was_ready);
+}
+
+static void on_limit(struct timer *t)
+{
+	child_kill(container_of(t, struct child, limit));
+}
+
+static void on_channel_msg(struct channel *ch, void *ctx, struct msg *m)
+{
+	struct child *c = ctx;
+
+	(void)ch;
+	if (m->type != EG_MSG_ready) {
+		c->opts.events->on_msg(c->opts.ctx, c, m);
+		return;
+	}
+	if (c->state != CHILD_STARTING)
+		return;
+	c->state = CHILD_READY;
+	if (!c->stopping)
+		timer_stop(&c->limit);
+	c->opts.events->on_ready(c->opts.ctx, c);
+}
+
+/* Closed by its end, or by a message it may not send: either way it is of no use any more. One that
+ * was told to stop may still have things to write down. */
+static void on_channel_close(struct channel *ch, void *ctx, int error)
+{
+	struct child *c = ctx;
+
+	(void)error;
+	(void)channel_free(ch);
+	c->channel = NULL;
+	if (!c->stopping)
+		child_kill(c);
+}
+
+/* Between fork and exec: nothing but system calls. Descriptors are close-on-exec but for 0-3. */
+static _Noreturn void become(const struct child_opts *o, int channel_fd, pid_t parent)
+{
+	static char *const environment[] = { NULL };
+	const struct rlimit files = { o->files_max, o->files_max };
+	struct rlimit given;
+	sigset_t none;
+
+	(void)sigemptyset(&none);
+	(void)sigprocmask(SIG_SETMASK, &none, NULL);
+	(void)setsid();
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0 || getppid() != parent)
+		_exit(126);
+	/* As much as may be had: more than the parent's needs CAP_SYS_RESOURCE. */
+	if (o->files_max && setrlimit(RLIMIT_NOFILE, &files) < 0) {
+		if (getrlimit(RLIMIT_NOFILE, &given) < 0)
+			_exit(126);
+		given.rlim_cur = given.rlim_max;
+		(void)setrlimit(RLIMIT_NOFILE, &given);
+	}
+	if (channel_fd == ROLE_CHANNEL_FD ? fcntl(channel_fd, F_SETFD, 0) < 0
+					  : dup2(channel_fd, ROLE_CHANNEL_FD) < 0)
+		_exit(126);
+	(void)execve(o->exe, (char *const *)(uintptr_t)o->argv, environment);
+	_exit(127);
+}
+
+static int spawn(struct child *c)
+{
+	struct channel_opts opts = { .peer_role = c->opts.role,
+				     .on_msg = on_channel_msg,
+				     .on_close = on_channel_close,
+				     .ctx = c };
+	_cleanup_close_ int ours = -EBADF, theirs = -EBADF;
+	pid_t parent = getpid();
+	int fds[2], r;
+
+	r = channel_pair(fds);
+	if (r < 0)
+		return r;
+	ours = fds[0];
+	theirs = fds[1];
+	r = channel_new(c->loop, ours, &opts, &c->channel);
+	if (r < 0)
+		return r;
+	(void)TAKE_FD(ours);
+
+	c->pid = fork();
+	if (c->pid == 0)
+		become(&c->opts, theirs, parent);
+	if (c->pid < 0) {
+		r = -errno;
+		c->pid = 0;
+		return r;
+	}
+	/* Ours and not yet waited for: the number cannot be another's. */
+	c->pidfd = (int)syscall(SYS_pidfd_open, c->pid, 0);
+	if (c->pidfd < 0) {
+		r = -errno;
+		(void)kill(c->pid, SIGKILL);
+		(void)waitpid(c->pid, NULL, 0);
+		c->pid = 0;
+		return r;
+	}
+	io_start(&c->io, c->loop, c->pidfd, IO_READ, on_exit_ready);
+	return 0;
+}
+
+int child_start(struct child *c)
+{
+	int r;
+
+	r = spawn(c);
+	if (r < 0) {
+		c->channel = channel_free(c->channel);
+		return r;
+	}
+	c->state = CHILD_STARTING;
+	c->started_mono_us = clock_mono_us();
+	c->started_us = clock_wall_us();
+	timer_start(&c->limit, c->loop, c->opts.ready_us, on_limit);
+	r = c->opts.events->on_started(c->opts.ctx, c);
+	/* Its death, seen by the loop, leads to the next try. */
+	if (r < 0)
+		child_kill(c);
+	return r;
+}
+
+static void on_restart(struct timer *t)
+{
+	struct child *c = container_of(t, struct child, restart);
+
+	c->restarts++;
+	/* No process could be made: the same as one that died at once. */
+	if (child_start(c) < 0 && c->pidfd < 0) {
+		c->deaths++;
+		timer_start(&c->restart, c->loop, child_pause_us(c->deaths), on_restart);
+	}
+}
+
+void child_stop(struct child *c, uint32_t deadline_ms)
+{
+	const struct eg_stop stop = { .deadline_ms = deadline_ms };
+
+	if (c->stopping)
+		return;
+	c->stopping = true;
+	timer_stop(&c->restart);
+	if (c->pidfd < 0) {
+		c->state = CHILD_STOPPED;
+		return;
+	}
+	timer_start(&c->limit, c->loop, deadline_ms * 1000ull + KILL_GRACE, on_limit);
+	if (!c->channel || channel_send(c->channel, EG_MSG_stop, &stop, sizeof(stop), NULL, 0) < 0)
+		child_kill(c);
+}
+
+int child_new(struct loop *l, const struct child_opts *o, struct child **ret)
+{
+	struct child *c = calloc(1, sizeof(*c));
+
+	if (!c)
+		return -ENOMEM;
+	c->loop = l;
+	c->opts = *o;
+	c->pidfd = -EBADF;
+	*ret = c;
+	return 0;
+}
+
+struct child *child_free(struct child *c)
+{
+	siginfo_t info;
+
+	if (!c)
+		return NULL;
+	timer_stop(&c->restart);
+	child_kill(c);
+	forget(c, &info);
+	free(c);
+	return NULL;
+}
+
+uint32_t child_role(const struct child *c)
+{
+	return c->opts.role;
+}
+
+uint32_t child_index(const struct child *c)
+{
+	return c->opts.index;
+}
+
+enum child_state child_state(const struct child *c)
+{
+	return c->state;
+}
+
+struct channel *child_channel(const struct child *c)
+{
+	return c->channel;
+}
+
+pid_t child_pid(const struct child *c)
+{
+	return c->pid;
+}
+
+unsigned child_restarts(const struct child *c)
+{
+	return c->restarts;
+}
+
+uint64_t child_started_us(const struct child *c)
+{
+	return c->started_us;
+}
