@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What children.c and wiring.c share. */
+#pragma once
+
+#include "daemon/children.h"
+#include "egret/rpc.h"
+
+struct slabs;
+
+#define ARGV_MAX 8
+
+struct kin {
+	struct children *set;
+	struct child *child;
+	const char *argv[ARGV_MAX];
+	char as[32]; /* "UID:GID" */
+};
+
+struct children {
+	struct monitor *m;
+	unsigned n_workers;
+	size_t n; /* vault, recorder, workers */
+	struct kin *v;
+	struct slabs *slabs;
+	int audit_fd; /* the recorder's directory */
+	int trust_fd; /* sealed bundle for the workers */
+	char empty[4096]; /* directory that becomes the root of workers and vault */
+	void (*on_stopped)(struct monitor *m);
+	uint32_t deadline_ms;
+};
+
+/* Sends a process that has just been started all that its role needs. */
+int wiring_started(struct children *c, struct child *child) _must_check_;
+int wiring_send_policy(struct children *c, struct child *worker) _must_check_;
+int wiring_send_trust(struct children *c, struct child *worker) _must_check_;

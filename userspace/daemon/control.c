@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon/control.h"
+
+#include <stdio.h>
+
+#include "daemon/reload.h"
+
+static const struct control_command commands[] = {
+	{ "status", CONTROL_READ, false, control_status },
+	{ "check", CONTROL_READ, false, control_check },
+	{ "log.level", CONTROL_READ, false, control_log_level }, /* to set it: root, see there */
+	{ "daemon.stop", CONTROL_ADMIN, false, control_daemon_stop },
+	{ "daemon.reload", CONTROL_ADMIN, false, control_daemon_reload },
+	{ "run", CONTROL_RUN, false, control_run },
+	{ "workload.list", CONTROL_READ, false, control_workload_list },
+	{ "workload.show", CONTROL_READ, false, control_workload_show },
+	{ "workload.of", CONTROL_READ, false, control_workload_of },
+	{ "flow.list", CONTROL_READ, false, control_flow_list },
+	{ "flow.show", CONTROL_READ, false, control_flow_show },
+	{ "endpoint.list", CONTROL_READ, false, control_endpoint_list },
+	{ "provider.list", CONTROL_READ, false, control_provider_list },
+	{ "provider.show", CONTROL_READ, false, control_provider_show },
+	{ "policy.check", CONTROL_READ, false, control_policy_check },
+	{ "policy.load", CONTROL_ADMIN, false, control_policy_load },
+	{ "policy.show", CONTROL_READ, false, control_policy_show },
+	{ "policy.explain", CONTROL_READ, false, control_policy_explain },
+	{ "credential.list", CONTROL_READ, false, control_credential_list },
+	{ "credential.reload", CONTROL_ADMIN, false, control_credential_reload },
+	{ "ca.show", CONTROL_READ, false, control_ca_show },
+	{ "ca.rotate", CONTROL_ADMIN, false, control_ca_rotate },
+	{ "audit.list", CONTROL_READ, false, control_recorder },
+	{ "audit.show", CONTROL_READ, false, control_recorder },
+	{ "audit.tail", CONTROL_READ, true, control_recorder },
+	{ "event.list", CONTROL_READ, false, control_recorder },
+	{ "event.watch", CONTROL_READ, true, control_recorder },
+	{ "prog.list", CONTROL_READ, false, control_prog_list },
+	{ "map.list", CONTROL_READ, false, control_map_list },
+	{ "map.dump", CONTROL_READ, false, control_map_dump },
+};
+
+int control_start(struct monitor *m, struct diag *d)
+{
+	const struct control_opts o = { .commands = commands,
+					.n_commands = ARRAY_SIZE(commands),
+					.ctx = m,
+					.may_run = control_run_may };
+	char path[4352];
+	int fd, r;
+
+	(void)snprintf(path, sizeof(path), "%s/control.sock", m->config->run_dir);
+	r = control_listen(path, d, &fd);
+	if (r < 0)
+		return r;
+	r = control_server_new(m->loop, fd, &o, &m->control);
+	if (r < 0) {
+		(void)close(fd);
+		return r;
+	}
+	reload_group(m);
+	return 0;
+}

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* `log level`, `daemon stop`, `daemon reload`. */
+#include <string.h>
+
+#include "base/log.h"
+#include "daemon/control.h"
+#include "daemon/edition.h"
+#include "daemon/reload.h"
+
+void control_log_level(void *ctx, struct request *req)
+{
+	static const char *const levels[] = { "error", "warn", "info", "debug" };
+	struct monitor *m = ctx;
+	const char *level;
+	size_t i = 0;
+
+	if (!request_string(req, "level", &level))
+		return;
+	if (!level) {
+		request_end(req, json_pack("{ss}", "level", m->config->log_level));
+		return;
+	}
+	if (request_peer(req)->uid != 0) {
+		request_error(req, "not_allowed", "log level: only root may change it");
+		return;
+	}
+	while (i < ARRAY_SIZE(levels) && strcmp(levels[i], level) != 0)
+		i++;
+	if (i == ARRAY_SIZE(levels)) {
+		request_error(req, "bad_request", "level: must be error, warn, info or debug");
+		return;
+	}
+	free(m->config->log_level);
+	m->config->log_level = strdup(level);
+	if (!m->config->log_level) {
+		request_error(req, "failed", "egretd: out of memory");
+		return;
+	}
+	reload_log(m->config);
+	request_end(req, json_pack("{ss}", "level", level));
+}
+
+void control_daemon_stop(void *ctx, struct request *req)
+{
+	const json_t *release = json_object_get(request_args(req), "release");
+	bool wanted = json_is_true(release);
+
+	if (release && !json_is_boolean(release)) {
+		request_error(req, "bad_request", "release: must be true or false");
+		return;
+	}
+	request_end(req, NULL);
+	monitor_stop(ctx, wanted);
+}
+
+void control_daemon_reload(void *ctx, struct request *req)
+{
+	struct monitor *m = ctx;
+	struct diag d = { 0 };
+
+	if (reload_all(m, &d) < 0)
+		request_diag(req, "bad_config", &d);
+	else
+		request_end(req,
+			    json_pack("{sI}", "generation", (json_int_t)m->edition->generation));
+}

@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon/credential_source.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include "daemon/trusted.h"
+
+/* A command that runs. */
+struct credential_source {
+	int out; /* the pipe with what it printed */
+	int pidfd;
+	pid_t pid;
+	bool timed_out;
+	struct io io; /* on pidfd */
+	struct timer limit;
+	credential_source_fn fn;
+	void *ctx;
+};
+
+static int open_file(const char *dir, const char *name, struct diag *d, int *ret_fd)
+{
+	char path[4096];
+
+	if ((size_t)snprintf(path, sizeof(path), "%s%s%s", name[0] == '/' ? "" : dir,
+			     name[0] == '/' ? "" : "/", name) >= sizeof(path))
+		return diag_at(d, 0, 0, "%s: the path is too long", name);
+	return trusted_open_secret(path, CREDENTIAL_SOURCE_MAX, d, ret_fd);
+}
+
+static int open_systemd(const char *name, struct diag *d, int *ret_fd)
+{
+	const char *dir = getenv("CREDENTIALS_DIRECTORY");
+
+	if (!dir || dir[0] != '/')
+		return diag_at(
+			d, 0, 0,
+			"systemd gave no credentials: add LoadCredential=%s:PATH to the unit",
+			name);
+	return open_file(dir, name, d, ret_fd);
+}
+
+/* ---- commands ---- */
+
+static void release(struct credential_source *s)
+{
+	io_stop(&s->io);
+	timer_stop(&s->limit);
+	cleanup_close(&s->out);
+	cleanup_close(&s->pidfd);
+	free(s);
+}
+
+static void on_limit(struct timer *t)
+{
+	struct credential_source *s = container_of(t, struct credential_source, limit);
+
+	s->timed_out = true;
+	/* The group: what the command started too. Not yet reaped, so the number is still its. */
+	(void)kill(-s->pid, SIGKILL);
+}
+
+static void on_ended(struct io *io, int events)
+{
+	struct credential_source *s = container_of(io, struct credential_source, io);
+	siginfo_t info = { 0 };
+	char why[128] = "";
+	int fd = -EBADF;
+
+	(void)events;
+	/* Whatever it left behind must not go on writing. */
+	(void)kill(-s->pid, SIGKILL);
+	while (waitid(P_PIDFD, (id_t)s->pidfd, &info, WEXITED) < 0 && errno == EINTR)
+		;
+	if (s->timed_out)
+		(void)snprintf(why, sizeof(why), "the command did not end in time");
+	else if (info.si_code != CLD_EXITED)
+		(void)snprintf(why, sizeof(why), "the command was killed by signal %d",
+			       info.si_status);
+	else if (info.si_status == 127)
+		(void)snprintf(why, sizeof(why), "the command cannot be executed");
+	else if (info.si_status != 0)
+		(void)snprintf(why, sizeof(why), "the command ended with status %d",
+			       info.si_status);
+	else
+		fd = TAKE_FD(s->out);
+	s->fn(s->ctx, fd, why);
+	release(s);
+}
+
+/* Between fork and exec: nothing but system calls. */
+static _Noreturn void become(char *const *argv, int out, pid_t parent)
+{
+	static const char *const environment[] = {
+		"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:"
+		"/sbin:/bin",
+		NULL
+	};
+	const struct rlimit no_core = { 0, 0 };
+	sigset_t none;
+	int null = open("/dev/null", O_RDWR);
+
+	(void)sigemptyset(&none);
+	(void)sigprocmask(SIG_SETMASK, &none, NULL);
+	(void)setrlimit(RLIMIT_CORE, &no_core);
+	if (setsid() < 0 || prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0 || getppid() != parent ||
+	    null < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(out, STDOUT_FILENO) < 0 ||
+	    chdir("/") < 0)
+		_exit(126);
+	(void)execve(argv[0], argv, (char *const *)(uintptr_t)environment);
+	_exit(127);
+}
+
+static int spawn(struct credential_source *s, char *const *argv)
+{
+	_cleanup_close_ int in = -EBADF;
+	pid_t parent = getpid();
+	int fds[2];
+
+	/* Whole from the start: nobody reads before it has ended. */
+	if (pipe2(fds, O_CLOEXEC) < 0)
+		return -errno;
+	s->out = fds[0];
+	in = fds[1];
+	(void)fcntl(s->out, F_SETPIPE_SZ, CREDENTIAL_SOURCE_MAX);
+	if (fcntl(s->out, F_SETFL, O_NONBLOCK) < 0)
+		return -errno;
+	s->pid = fork();
+	if (s->pid == 0)
+		become(argv, in, parent);
+	if (s->pid < 0)
+		return -errno;
+	s->pidfd = (int)syscall(SYS_pidfd_open, s->pid, 0);
+	if (s->pidfd < 0) {
+		int r = -errno;
+
+		(void)kill(s->pid, SIGKILL);
+		(void)waitpid(s->pid, NULL, 0);
+		return r;
+	}
+	return 0;
+}
+
+static struct credential_source *run(struct loop *l, char *const *argv, uint64_t timeout_us,
+				     credential_source_fn fn, void *ctx)
+{
+	struct credential_source *s = calloc(1, sizeof(*s));
+	char why[128];
+	int r;
+
+	if (!s) {
+		fn(ctx, -EBADF, "out of memory");
+		return NULL;
+	}
+	s->out = s->pidfd = -EBADF;
+	s->fn = fn;
+	s->ctx = ctx;
+	r = spawn(s, argv);
+	if (r < 0) {
+		cleanup_close(&s->out);
+		free(s);
+		(void)snprintf(why, sizeof(why), "the command cannot be started: %s", strerror(-r));
+		fn(ctx, -EBADF, why);
+		return NULL;
+	}
+	io_start(&s->io, l, s->pidfd, IO_READ, on_ended);
+	timer_start(&s->limit, l, timeout_us, on_limit);
+	return s;
+}
+
+struct credential_source *credential_source_open(struct loop *l, const struct config_credential *c,
+						 const char *dir, uint64_t timeout_us,
+						 credential_source_fn fn, void *ctx)
+{
+	struct diag d = { 0 };
+	char why[800];
+	int fd = -EBADF;
+	int r;
+
+	if (c->source == CONFIG_SOURCE_COMMAND)
+		return run(l, c->words.v, timeout_us, fn, ctx);
+	r = c->source == CONFIG_SOURCE_FILE ? open_file(dir, c->words.v[0], &d, &fd)
+					    : open_systemd(c->words.v[0], &d, &fd);
+	diag_format(&d, why, sizeof(why));
+	fn(ctx, r < 0 ? -EBADF : fd, why);
+	return NULL;
+}
+
+struct credential_source *credential_source_cancel(struct credential_source *s)
+{
+	if (!s)
+		return NULL;
+	(void)kill(-s->pid, SIGKILL);
+	while (waitid(P_PIDFD, (id_t)s->pidfd, &(siginfo_t){ 0 }, WEXITED) < 0 && errno == EINTR)
+		;
+	release(s);
+	return NULL;
+}

@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon/events.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "control/rows.h"
+#include "dataplane/dataplane.h"
+#include "dataplane/inspect.h"
+#include "identity/identity.h"
+
+#define DRAIN_MAX   64u /* events a turn of the loop */
+#define PENDING_MAX 256u /* being identified; beyond it they go without a workload */
+
+struct events {
+	struct events_opts opts;
+	struct io io;
+	unsigned pending;
+};
+
+struct pending {
+	struct events *events;
+	struct eg_note note;
+};
+
+static const struct {
+	const char *name, *text;
+} reasons[EG_REASON_COUNT] = {
+#define X(name, status, error, text) [EG_REASON_##name] = { #name, text },
+	EG_REASONS(X)
+#undef X
+};
+
+const char *events_advice(enum eg_reason reason)
+{
+	switch (reason) {
+	case EG_REASON_k_no_listener:
+		return "egret serves no workload in this network namespace; run it in the host's";
+	case EG_REASON_k_port:
+		return "use https on port 443, or add the port to `ports` in egret.json";
+	case EG_REASON_k_udp:
+		return "nothing to do: the client falls back to TCP";
+	case EG_REASON_k_protocol:
+		return "use TCP; raw sockets can be let through with `allow_raw` in egret.json";
+	case EG_REASON_k_bound_device:
+		return "do not bind the socket to a device";
+	case EG_REASON_k_packet:
+		return "connections made before egret started must be made again";
+	case EG_REASON_k_storage:
+		return "the kernel is short of memory: free some";
+	case EG_REASON_tls_untrusted:
+		return "run it with `egret run`, or set the variables that `egret ca export` names";
+	default:
+		return "";
+	}
+}
+
+static void log_note(const char *from, const struct eg_note *n)
+{
+	static struct log_limit limit;
+
+	if (!log_allowed(&limit, 50))
+		return;
+	/* "allowed" is no refusal: there only its own words say anything. */
+	log_info("event from=%s reason=%s pid=%u uid=%u workload=%s exe=%s host=%s: %s%s%s", from,
+		 reasons[n->reason].name, n->pid, n->uid, n->workload, n->exe, n->host,
+		 n->reason == EG_REASON_allowed ? "" : reasons[n->reason].text,
+		 n->reason != EG_REASON_allowed && n->text[0] ? ": " : "", n->text);
+}
+
+static void deliver(struct events *e, const char *from, const struct eg_note *n)
+{
+	log_note(from, n);
+	e->opts.store(e->opts.ctx, n);
+}
+
+#define TERMINATE(field) ((field)[sizeof(field) - 1] = '\0')
+
+void events_note(struct events *e, const char *from, struct eg_note *n)
+{
+	TERMINATE(n->workload);
+	TERMINATE(n->exe);
+	TERMINATE(n->host);
+	TERMINATE(n->text);
+	if (n->reason >= EG_REASON_COUNT)
+		return;
+	if (!n->text[0])
+		(void)slice_copy(slice_str(events_advice((enum eg_reason)n->reason)), n->text,
+				 sizeof(n->text));
+	deliver(e, from, n);
+}
+
+static void on_identified(void *ctx, const struct eg_principal *p)
+{
+	struct pending *w = ctx;
+
+	(void)slice_copy(slice_str(p->name), w->note.workload, sizeof(w->note.workload));
+	(void)slice_copy(slice_str(p->exe), w->note.exe, sizeof(w->note.exe));
+	w->events->pending--;
+	deliver(w->events, "kernel", &w->note);
+	free(w);
+}
+
+static void fill(struct eg_note *n, const struct eg_event *ev)
+{
+	char address[64];
+
+	*n = (struct eg_note){ .time_us = clock_wall_us(),
+			       .reason = ev->reason,
+			       .pid = ev->flow.tgid,
+			       .uid = ev->flow.uid,
+			       .hook = ev->hook,
+			       .cgroup = ev->flow.cgroup };
+	rows_address(&ev->flow.dst, address, sizeof(address));
+	(void)snprintf(n->host, sizeof(n->host), strchr(address, ':') ? "[%s]:%u" : "%s:%u",
+		       address, ev->flow.dport);
+	(void)slice_copy(slice_str(events_advice((enum eg_reason)ev->reason)), n->text,
+			 sizeof(n->text));
+}
+
+static void on_event(void *ctx, const struct eg_event *ev)
+{
+	struct events *e = ctx;
+	struct pending *w;
+	struct eg_note n;
+
+	if (ev->reason >= EG_REASON_COUNT)
+		return;
+	fill(&n, ev);
+	w = e->pending < PENDING_MAX ? malloc(sizeof(*w)) : NULL;
+	if (!w) {
+		deliver(e, "kernel", &n);
+		return;
+	}
+	*w = (struct pending){ e, n };
+	e->pending++;
+	identity_attest(e->opts.identity, &ev->flow, on_identified, w);
+}
+
+static void on_readable(struct io *io, int events)
+{
+	struct events *e = container_of(io, struct events, io);
+
+	(void)events;
+	/* What is left keeps the descriptor readable. */
+	if (dataplane_events_drain(e->opts.dp, DRAIN_MAX, on_event, e) < 0)
+		log_warn_limited("kernel events cannot be read: some are lost");
+}
+
+int events_new(const struct events_opts *o, struct events **ret)
+{
+	struct events *e = calloc(1, sizeof(*e));
+
+	if (!e)
+		return -ENOMEM;
+	e->opts = *o;
+	io_start(&e->io, o->loop, dataplane_events_fd(o->dp), IO_READ, on_readable);
+	*ret = e;
+	return 0;
+}
+
+struct events *events_free(struct events *e)
+{
+	if (e)
+		io_stop(&e->io);
+	free(e);
+	return NULL;
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What an operator should see: refusals and oddities that the kernel reports, notes of the
+ * children. Each is logged (within limits), given its workload, and stored by the recorder.
+ */
+#pragma once
+
+#include "egret/rpc.h"
+#include "event/loop.h"
+
+struct dataplane;
+struct events;
+struct identity;
+
+struct events_opts {
+	struct loop *loop;
+	struct dataplane *dp;
+	struct identity *identity;
+	/* Sends it to the recorder; a recorder that is not there loses it to the log. */
+	void (*store)(void *ctx, const struct eg_note *note);
+	void *ctx;
+};
+
+int events_new(const struct events_opts *o, struct events **ret) _must_check_;
+/* After identity_free(), whose last callbacks come here. Returns NULL. */
+struct events *events_free(struct events *e);
+/* A note as a child sent it: its texts are bounded here, its words believed. */
+void events_note(struct events *e, const char *from, struct eg_note *note);
+/* What a person can do about a reason; "" where the text of the reason says all. */
+const char *events_advice(enum eg_reason reason);

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The monitor: the root process. What its parts share, and the order in which they come and go.
+ * It never parses a byte from the network, never reads a key, and never blocks on a child.
+ *
+ * STARTING ──children ready, CA loaded──► RESOLVING ──every name tried──► SERVING
+ *     │ anything fails: the process ends, with words        │ SIGTERM, daemon.stop
+ *     ▼                                                     ▼
+ *   exit 1                                              STOPPING ──children gone──► exit 0
+ *
+ * Enforcement goes on after the end, refusing governed connections, unless `release` was asked for.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "daemon/config.h"
+#include "event/loop.h"
+
+enum monitor_phase {
+	MONITOR_STARTING,
+	MONITOR_RESOLVING,
+	MONITOR_SERVING,
+	MONITOR_STOPPING,
+};
+
+/* Each part is made by monitor.c and belongs to it; others use it through its own header. */
+struct monitor {
+	struct loop *loop;
+	const struct config_where *where;
+	struct config *config;
+	enum monitor_phase phase;
+	bool release; /* take enforcement away at the end */
+	int status; /* of the process */
+	uint64_t started_us; /* wall clock */
+	uint8_t fingerprint_key[32];
+	struct warnings *warnings;
+	struct dataplane *dp;
+	struct identity *identity;
+	struct edition *edition; /* in force */
+	uint32_t generation; /* of the newest edition tried */
+	struct endpoints *endpoints;
+	struct listeners *listeners;
+	struct events *events;
+	struct children *children;
+	struct anchor *anchor;
+	struct credentials *credentials;
+	struct runs *runs;
+	struct control_server *control;
+	struct request *waits_for_credentials; /* held until all have been read; or NULL */
+	struct timer start_limit;
+	struct sig sigterm, sigint, sighup;
+};
+
+/* Runs the daemon; returns the exit status. */
+int monitor_main(const struct config_where *where) _must_check_;
+
+/* Some part came up or was tried: goes on to the next phase when everything is there. */
+void monitor_advance(struct monitor *m);
+/* Cannot go on: ends the daemon with status 1. Before MONITOR_SERVING only. */
+void monitor_fail(struct monitor *m, const char *fmt, ...) _printf_(2, 3);
+/* Ends the daemon in order. */
+void monitor_stop(struct monitor *m, bool release);
+const char *monitor_phase_name(enum monitor_phase phase);

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* New policy, new configuration, without a gap: everything is read and checked first, then put in
+ * force at once; a mistake anywhere leaves the old state as it is. */
+#pragma once
+
+#include "base/diag.h"
+#include "daemon/monitor.h"
+
+/* Reads catalogue and policy (the configured file, or fd with `name` for messages) and puts them in
+ * force. fd stays the caller's; -EBADF: none. */
+int reload_policy(struct monitor *m, int fd, const char *name, struct diag *d) _must_check_;
+/* As SIGHUP: configuration, then catalogue and policy, credentials, trust, groups. */
+int reload_all(struct monitor *m, struct diag *d) _must_check_;
+/* Who may look, as configured. */
+void reload_group(struct monitor *m);
+/* Level and format of the log, as configured. */
+void reload_log(const struct config *c);

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The cgroups of `egret run`: CGROUP/egret/run/WORKLOAD/ID, one a command, made when it starts and
+ * removed when its last process has gone. They are root's: no process can put itself into one.
+ */
+#pragma once
+
+#include <sys/types.h>
+
+#include "base/diag.h"
+#include "event/loop.h"
+
+#define RUNS_MAX 4096u /* at a time */
+
+struct runs;
+
+/* Finds those that an earlier daemon left, and removes the empty ones. */
+int runs_new(struct loop *l, const char *cgroup, struct diag *d, struct runs **ret) _must_check_;
+struct runs *runs_free(struct runs *r); /* leaves cgroups as they are; returns NULL */
+/*
+ * Moves a process into a new cgroup of the workload's. pidfd says that `pid` is still the process
+ * that is meant; -EBADF (kernels before 6.5): it must be of `uid` then. ret_path: the directory.
+ * -ESRCH: it is gone. -EMFILE: too many at a time.
+ */
+int runs_enter(struct runs *r, const char *workload, pid_t pid, int pidfd, uid_t uid,
+	       char *ret_path, size_t size) _must_check_;
+size_t runs_count(const struct runs *r);
