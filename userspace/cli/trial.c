@@ -4,6 +4,8 @@
 #include <fcntl.h>
 #include <string.h>
 
+#include "identity/identity.h"
+#include "policy/answer.h"
 #include "policy/compile.h"
 
 #include "embed_providers.h"
@@ -54,6 +56,8 @@ static int load(struct cli *cli, struct trial *t, const struct json_doc *doc)
 	buf_init(&t->policy_image, IMAGE_MAX);
 	r = policy_compile(doc, t->catalogue, &d, &t->policy_image);
 	if (r == 0)
+		r = identity_check(doc, &d);
+	if (r == 0)
 		r = policy_open(buf_slice(&t->policy_image).p, buf_len(&t->policy_image),
 				&t->policy);
 	if (r < 0)
@@ -73,19 +77,6 @@ int trial_load_file(struct cli *cli, struct trial *t, const char *file)
 		return cli_fail(cli, "not_found", "cannot open %s: %s", file, strerror(errno));
 	r = json_doc_read(file, fd, POLICY_MAX, &d, &doc);
 	return r < 0 ? fail(cli, r, &d, file) : load(cli, t, doc);
-}
-
-int trial_load_value(struct cli *cli, struct trial *t, const char *name, const json_t *policy)
-{
-	_cleanup_(doc_freep) struct json_doc *doc = NULL;
-	_cleanup_free_ char *text = json_dumps(policy, JSON_INDENT(2));
-	struct diag d = { 0 };
-	int r;
-
-	if (!text)
-		return cli_oom(cli);
-	r = json_doc_parse(name, slice_str(text), POLICY_MAX, &d, &doc);
-	return r < 0 ? fail(cli, r, &d, name) : load(cli, t, doc);
 }
 
 void trial_done(struct trial *t)
@@ -123,54 +114,17 @@ int trial_facts(struct cli *cli, const struct trial *t, const struct trial_quest
 	return 0;
 }
 
-static const char *reason_name(enum eg_reason reason)
-{
-	static const char *const names[] = {
-#define X(name, status, error, text) #name,
-		EG_REASONS(X)
-#undef X
-	};
-
-	return (size_t)reason < ARRAY_SIZE(names) ? names[reason] : "unknown";
-}
-
-static void set_text(json_t *o, const char *key, struct slice s)
-{
-	if (s.n)
-		(void)json_object_set_new(o, key, json_stringn(s.p, s.n));
-}
-
 json_t *trial_decision(const struct trial *t, const struct policy_facts *facts)
 {
 	struct policy_decision decided;
-	json_t *o;
 
 	policy_decide(t->policy, facts, &decided);
-	o = json_pack("{ss}", "decision", reason_name(decided.reason));
-	set_text(o, "rule", decided.rule);
-	set_text(o, "text", decided.text);
-	set_text(o, "credential", decided.credential);
-	if (decided.max_tokens)
-		(void)json_object_set_new(o, "max_tokens",
-					  json_integer((json_int_t)decided.max_tokens));
-	if (decided.shadow_rule.n) {
-		set_text(o, "shadow_rule", decided.shadow_rule);
-		(void)json_object_set_new(o, "shadow_decision",
-					  json_string(reason_name(decided.shadow_reason)));
-	}
-	return o;
+	return answer_decision(&decided);
 }
 
 static int add_rule(void *ctx, const struct policy_explained *e)
 {
-	json_t *row = json_pack("{ss% ss sb sb}", "id", e->id.p, e->id.n, "effect", e->effect,
-				"shadow", e->shadow, "applies", e->applies);
-
-	if (e->failed)
-		(void)json_object_set_new(row, "failed", json_string(e->failed));
-	set_text(row, "label", e->label);
-	set_text(row, "wanted", e->wanted);
-	return json_array_append_new(ctx, row) < 0 ? -ENOMEM : 0;
+	return json_array_append_new(ctx, answer_rule(e)) < 0 ? -ENOMEM : 0;
 }
 
 json_t *trial_rules(const struct trial *t, const struct policy_facts *facts)

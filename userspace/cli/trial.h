@@ -21,9 +21,6 @@ struct trial {
 /* Zero-initialise, release with trial_done(). Negative: noted, with file, line and column. */
 int trial_open_catalogue(struct cli *cli, struct trial *t) _must_check_;
 int trial_load_file(struct cli *cli, struct trial *t, const char *file) _must_check_;
-/* A policy that stands in another document: places in messages are those of its own text. */
-int trial_load_value(struct cli *cli, struct trial *t, const char *name,
-		     const json_t *policy) _must_check_;
 void trial_done(struct trial *t);
 
 struct trial_question {

@@ -107,15 +107,6 @@ int identity_load(struct identity *id, const struct json_doc *policy, uint32_t g
 	return 0;
 }
 
-int identity_check(const struct json_doc *policy, struct diag *d)
-{
-	struct selectors *s = NULL;
-	int r = selectors_new(policy, "/", d, &s);
-
-	(void)selectors_free(s);
-	return r;
-}
-
 const char *identity_match_text(const struct identity *id, unsigned index)
 {
 	const struct selectors *s = id->selectors;

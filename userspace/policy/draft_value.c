@@ -131,6 +131,7 @@ static bool is_reserved(const struct draft *dr, struct slice name)
 		"connection",
 		"content-encoding",
 		"content-length",
+		"content-type",
 		"cookie",
 		"expect",
 		"host",
