@@ -37,3 +37,49 @@ check-cppcheck:
 check-shell:
 	$(call say,CHECK,shell)
 	$(Q)shellcheck $(shell git ls-files '*.sh' .ci/run)
+
+# ---- documents made from the tables ----
+
+MAN := $(patsubst tools/man/%.in,$(B)/man/%,$(wildcard tools/man/*.in))
+COMPLETION := $(B)/completion/egret
+all: $(MAN) $(COMPLETION)
+
+$(B)/man/%: tools/man/%.in tools/assemble.sh $(B)/egret $(B)/egretd
+	$(call say,MAN,$@) mkdir -p $(@D)
+	$(Q)tools/assemble.sh $< COMMANDS="$(B)/egret help --man" REASONS="$(B)/egret help --reasons" \
+		KEYS="$(B)/egretd --print man" > $@
+	$(Q)! command -v mandoc >/dev/null || mandoc -T lint -W warning $@
+
+$(COMPLETION): tools/completion/egret.bash.in tools/assemble.sh $(B)/egret
+	$(call say,BASH,$@) mkdir -p $(@D)
+	$(Q)tools/assemble.sh $< TABLES="$(B)/egret help --completion" > $@
+
+# The unit names the daemon by its path, which PREFIX decides anew each time.
+$(B)/systemd/%: tools/systemd/% FORCE
+	$(Q)mkdir -p $(@D)
+	$(Q)sed 's|/usr/local/|$(PREFIX)/|g' $< > $@
+.PHONY: FORCE
+FORCE:
+
+# ---- what is installed, each MODE:SOURCE:PLACE below PREFIX; uninstall removes these and no others ----
+
+to = $(foreach f,$(2),644:$(f):$(1)/$(notdir $(f)))
+INSTALL := 755:$(B)/egret:bin/egret 755:$(B)/egretd:sbin/egretd \
+	$(call to,share/egret,policy/providers.json policy/default.json) \
+	$(call to,share/egret/schema,$(wildcard policy/schema/*.json)) \
+	$(call to,share/doc/egret/examples,$(wildcard policy/examples/*.json) policy/egret.json) \
+	$(call to,share/doc/egret,README.md ARCHITECTURE.md LICENSE) \
+	$(call to,share/man/man5,$(filter %.5,$(MAN))) $(call to,share/man/man8,$(filter %.8,$(MAN))) \
+	$(call to,share/bash-completion/completions,$(COMPLETION)) \
+	$(call to,lib/systemd/system,$(patsubst tools/%,$(B)/%,$(wildcard tools/systemd/*.service))) \
+	$(foreach f,$(wildcard tools/systemd/*.sysusers),644:$(f):lib/sysusers.d/$(basename $(notdir $(f))).conf)
+OWN_DIRS := share/egret/schema share/egret share/doc/egret/examples share/doc/egret
+
+install: $(foreach row,$(INSTALL),$(word 2,$(subst :, ,$(row))))
+	$(Q)for row in $(INSTALL); do IFS=: read -r mode source place <<<"$$row"; \
+		install -D -m "$$mode" "$$source" "$(DESTDIR)$(PREFIX)/$$place"; done
+	@echo "  installed in $(DESTDIR)$(PREFIX): see egret(8), and \`egret check\` once egretd runs"
+
+uninstall:
+	$(Q)for row in $(INSTALL); do rm -f "$(DESTDIR)$(PREFIX)/$${row##*:}"; done
+	$(Q)for dir in $(OWN_DIRS); do rmdir "$(DESTDIR)$(PREFIX)/$$dir" 2>/dev/null || :; done

@@ -7,15 +7,23 @@
 #include "cli/objects.h"
 #include "egret/reasons.h"
 
+/* Oo and Oc, not Op, which would take in the rest of the line. */
 static void print_word(const struct args_word *w)
 {
-	(void)printf(w->is_optional ? " Op" : "");
+	(void)printf(w->is_optional ? " Oo" : "");
 	if (w->is_option || w->is_rest)
 		(void)printf(" Fl %.*s", (int)w->n - 1, w->p + 1);
 	if (w->value.n)
 		(void)printf(" Ar %.*s%s", (int)w->value.n, w->value.p, w->is_rest ? " ..." : "");
 	if (!w->is_option && !w->is_rest)
 		(void)printf(" Ar %.*s%s", (int)w->n, w->p, w->is_many ? " ..." : "");
+	(void)printf(w->is_optional ? " Oc" : "");
+}
+
+/* A phrase of a table as a sentence. */
+static void print_sentence(const char *text)
+{
+	(void)printf("%c%s.\n", *text >= 'a' && *text <= 'z' ? *text - 'a' + 'A' : *text, text + 1);
 }
 
 static void print_item(const struct object *o, const struct command *c)
@@ -26,7 +34,8 @@ static void print_item(const struct object *o, const struct command *c)
 	args_words(c->args, &args);
 	for (size_t i = 0; i < args.n_words; i++)
 		print_word(&args.words[i]);
-	(void)printf("\n%s.\n", c->help);
+	(void)fputc('\n', stdout);
+	print_sentence(c->help);
 }
 
 int manual_commands(struct cli *cli)
@@ -35,7 +44,10 @@ int manual_commands(struct cli *cli)
 	for (size_t i = 0; i < cli_n_objects; i++) {
 		const struct object *o = cli_objects[i];
 
-		(void)printf(".Ss %s\n%s.\n.Bl -tag -width Ds\n", o->name, o->help);
+		(void)printf(".Ss %s\n", o->name);
+		if (o->commands[0].name)
+			print_sentence(o->help);
+		(void)fputs(".Bl -tag -width Ds\n", stdout);
 		for (size_t k = 0; k < o->n_commands; k++)
 			print_item(o, &o->commands[k]);
 		(void)fputs(".El\n", stdout);

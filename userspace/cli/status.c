@@ -131,8 +131,8 @@ static int do_status(struct cli *cli, const struct args *args)
 }
 
 static const struct command commands[] = {
-	{ NULL, "", "egretd and its processes at a glance", do_status },
+	{ NULL, "", "the state of egretd and its processes", do_status },
 };
 
-const struct object object_status = { "status", "egretd and its processes at a glance", commands,
+const struct object object_status = { "status", "the state of egretd and its processes", commands,
 				      ARRAY_SIZE(commands) };
