@@ -47,7 +47,7 @@ void control_credential_reload(void *ctx, struct request *req)
 	}
 	m->waits_for_credentials = req;
 	request_on_gone(req, on_request_gone, m);
-	r = credentials_load(m->credentials, m->config);
+	r = credentials_load(m->credentials, m->config, m->edition);
 	if (r < 0) {
 		m->waits_for_credentials = NULL;
 		request_on_gone(req, NULL, NULL);

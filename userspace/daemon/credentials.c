@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "daemon/credentials.h"
 
+#include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/log.h"
 #include "daemon/credential_source.h"
+#include "daemon/edition.h"
 #include "daemon/warnings.h"
 #include "event/channel.h"
 
@@ -175,37 +178,89 @@ static void clear(struct entry *head, bool replaced, struct entry *kept)
 	}
 }
 
-int credentials_load(struct credentials *c, const struct config *config)
+static int add(struct credentials *c, struct slice id, struct slice provider,
+	       enum config_source source)
 {
-	struct entry *old = c->head, **tail = &c->head, *e;
+	struct entry *e = calloc(1, sizeof(*e)), **tail = &c->head;
+
+	if (!e)
+		return -ENOMEM;
+	e->set = c;
+	e->source = source;
+	(void)slice_copy(id, e->id, sizeof(e->id));
+	(void)slice_copy(provider, e->provider, sizeof(e->provider));
+	while (*tail)
+		tail = &(*tail)->next;
+	*tail = e;
+	return 0;
+}
+
+static int add_configured(struct credentials *c, const struct config *config)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < config->n_credentials; i++) {
+		const struct config_credential *k = &config->credentials[i];
+
+		r = add(c, slice_str(k->id), slice_str(k->provider), k->source);
+	}
+	return r;
+}
+
+static const struct config_credential *configured(const struct config *config, const char *id)
+{
+	for (size_t i = 0; i < config->n_credentials; i++)
+		if (strcmp(config->credentials[i].id, id) == 0)
+			return &config->credentials[i];
+	return NULL;
+}
+
+/* A file with a provider's name in the credentials' directory is that provider's own key. */
+static int add_own_files(struct credentials *c, const struct config *config,
+			 const struct edition *edition)
+{
+	char name[EG_NAME_MAX], path[4352];
+	int r = 0;
+
+	for (unsigned i = 0; r == 0 && edition_provider(edition, i, name, sizeof(name)); i++) {
+		struct stat st;
+
+		(void)snprintf(path, sizeof(path), "%s/%s", config->credentials_dir, name);
+		if (!configured(config, name) && lstat(path, &st) == 0)
+			r = add(c, slice_str(name), slice_str(name), CONFIG_SOURCE_FILE);
+	}
+	return r;
+}
+
+static void open_source(struct entry *e, const struct config *config)
+{
+	char *own[] = { e->id, NULL };
+	const struct config_credential file = { .source = CONFIG_SOURCE_FILE, .words = { own, 1 } };
+	const struct config_credential *k = configured(config, e->id);
+	struct credential_source *reading =
+		credential_source_open(e->set->opts.loop, k ? k : &file, config->credentials_dir,
+				       SOURCE_US, on_source, e);
+
+	/* NULL: on_source() has run already. */
+	if (reading)
+		e->reading = reading;
+}
+
+int credentials_load(struct credentials *c, const struct config *config,
+		     const struct edition *edition)
+{
+	struct entry *old = c->head, *e;
+	int r;
 
 	/* All there before any is read: one may be settled at once. */
 	c->head = NULL;
-	for (size_t i = 0; i < config->n_credentials; i++) {
-		e = calloc(1, sizeof(*e));
-		if (!e) {
-			clear(old, false, NULL);
-			return -ENOMEM;
-		}
-		e->set = c;
-		e->source = config->credentials[i].source;
-		(void)slice_copy(slice_str(config->credentials[i].id), e->id, sizeof(e->id));
-		(void)slice_copy(slice_str(config->credentials[i].provider), e->provider,
-				 sizeof(e->provider));
-		*tail = e;
-		tail = &e->next;
-	}
-	clear(old, true, c->head);
-	e = c->head;
-	for (size_t i = 0; i < config->n_credentials; i++, e = e->next) {
-		struct credential_source *reading =
-			credential_source_open(c->opts.loop, &config->credentials[i],
-					       config->credentials_dir, SOURCE_US, on_source, e);
-
-		if (reading)
-			e->reading = reading;
-	}
-	return 0;
+	r = add_configured(c, config);
+	if (r == 0)
+		r = add_own_files(c, config, edition);
+	clear(old, r == 0, c->head);
+	for (e = c->head; r == 0 && e; e = e->next)
+		open_source(e, config);
+	return r;
 }
 
 int credentials_new(const struct credentials_opts *o, struct credentials **ret)

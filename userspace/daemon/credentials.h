@@ -12,6 +12,7 @@
 
 struct channel;
 struct credentials;
+struct edition;
 struct warnings;
 
 struct credentials_opts {
@@ -26,8 +27,10 @@ int credentials_new(const struct credentials_opts *o, struct credentials **ret) 
 struct credentials *credentials_free(struct credentials *c); /* returns NULL */
 /* The vault that keys go to; NULL while there is none. A new one has to be loaded. */
 void credentials_set_vault(struct credentials *c, struct channel *vault);
-/* Reads every configured source anew and drops from the vault what is configured no more. */
-int credentials_load(struct credentials *c, const struct config *config) _must_check_;
+/* Reads every source anew: those configured, and files in credentials_dir that are named after a
+ * provider. Drops from the vault what is neither any more. */
+int credentials_load(struct credentials *c, const struct config *config,
+		     const struct edition *edition) _must_check_;
 bool credentials_settled(const struct credentials *c); /* nothing is being read */
 size_t credentials_total(const struct credentials *c);
 size_t credentials_loaded(const struct credentials *c);

@@ -161,7 +161,7 @@ int reload_all(struct monitor *m, struct diag *d)
 	put_in_force(m, e);
 	reload_log(c);
 	reload_group(m);
-	r = credentials_load(m->credentials, c);
+	r = credentials_load(m->credentials, c, m->edition);
 	if (r < 0)
 		warnings_set(m->warnings, "credentials", "credentials cannot be read: %s",
 			     strerror(-r));

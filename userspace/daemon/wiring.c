@@ -83,7 +83,7 @@ static int vault_started(struct children *c, struct child *vault)
 		return r;
 	}
 	credentials_set_vault(m->credentials, child_channel(vault));
-	return credentials_load(m->credentials, m->config);
+	return credentials_load(m->credentials, m->config, m->edition);
 }
 
 static int recorder_started(struct children *c, struct child *recorder)

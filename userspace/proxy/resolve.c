@@ -27,7 +27,8 @@ static void report(struct worker *w, const struct resolve_name *name, const stru
 	struct eg_resolved m = { .provider = name->provider, .ttl_s = ttl_s };
 
 	m.n = (uint32_t)(n < EG_RESOLVED_ADDRS ? n : EG_RESOLVED_ADDRS);
-	memcpy(m.addr, addrs, m.n * sizeof(m.addr[0]));
+	if (m.n)
+		memcpy(m.addr, addrs, m.n * sizeof(m.addr[0]));
 	(void)slice_copy(slice_str(name->host), m.host, sizeof(m.host));
 	if (channel_send(w->monitor, EG_MSG_resolved, &m, sizeof(m), NULL, 0) < 0)
 		log_warn_limited("cannot report the addresses of a name host=%s", name->host);
@@ -53,8 +54,8 @@ static void on_resolved(void *ctx, struct slice host, const struct eg_addr *addr
 		return; /* of an older catalogue */
 	again = again < MIN_S ? MIN_S : again > MAX_S ? MAX_S : again;
 	name->due_us = loop_now_us(w->loop) + again * UINT64_C(1000000);
-	if (n)
-		report(w, name, addrs, n, ttl_s);
+	/* Also that there are none: the monitor counts names that have been tried. */
+	report(w, name, addrs, n, ttl_s);
 }
 
 static void on_next(struct timer *t)
