@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What store*.c and query.c share. Private to them. */
+#pragma once
+
+#include <sqlite3.h>
+#include <stdbool.h>
+
+#include "audit/store.h"
+
+struct store {
+	int dir_fd; /* borrowed */
+	struct store_opts opts;
+	sqlite3 *db; /* NULL: between set aside and a new one that could not be made */
+	sqlite3_stmt *put, *put_event;
+	/* Ids only rise while the process lives, also when every row has been deleted: readers that
+	 * follow new rows go by them. */
+	int64_t record_id, event_id;
+	int64_t open_record_id, open_event_id; /* of the open transaction */
+	unsigned changes; /* moves when the database is another: readers start over */
+};
+
+/* Negative errno of an SQLite result code (SQLITE_OK, ROW, DONE: 0). */
+int store_errno(int rc);
+/* store_schema.c: brings the database to the current version. *ret_newer: it is beyond it. */
+int store_migrate(sqlite3 *db, bool *ret_newer) _must_check_;
+/* store_put.c */
+int store_prepare(struct store *s) _must_check_;
+/* Runs SQL without rows. */
+int store_exec(sqlite3 *db, const char *sql) _must_check_;
+/* The single integer a statement gives; 0 when there is no row. */
+int store_number(sqlite3 *db, const char *sql, int64_t *ret) _must_check_;
+
+/* The columns of table `record`, in the order of inserting and selecting, and where they stand in a
+ * struct eg_record. */
+enum column_kind {
+	COLUMN_TEXT,
+	COLUMN_U32,
+	COLUMN_U64,
+	COLUMN_REASON,
+	COLUMN_ID, /* 16 bytes */
+	COLUMN_HASH, /* 32 bytes or NULL */
+	COLUMN_FINGERPRINT, /* 16 hex digits or NULL */
+	COLUMN_FLAGS,
+};
+
+struct column {
+	const char *name; /* in SQL */
+	const char *key; /* in JSON */
+	enum column_kind kind;
+	bool sparse; /* zero means "none" and is left out of what is shown */
+	size_t offset, size;
+};
+
+extern const struct column store_columns[];
+extern const size_t store_n_columns;
+
+const char *store_reason_name(uint32_t reason);
