@@ -237,9 +237,8 @@ static void open_source(struct entry *e, const struct config *config)
 	char *own[] = { e->id, NULL };
 	const struct config_credential file = { .source = CONFIG_SOURCE_FILE, .words = { own, 1 } };
 	const struct config_credential *k = configured(config, e->id);
-	struct credential_source *reading =
-		credential_source_open(e->set->opts.loop, k ? k : &file, config->credentials_dir,
-				       SOURCE_US, on_source, e);
+	struct credential_source *reading = credential_source_open(
+		e->set->opts.loop, k ? k : &file, config->credentials_dir, SOURCE_US, on_source, e);
 
 	/* NULL: on_source() has run already. */
 	if (reading)

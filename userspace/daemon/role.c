@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "audit/recorder.h"
 #include "base/log.h"
@@ -177,6 +178,8 @@ int role_main(uint32_t role, const char *as, const char *root)
 	/* The monitor decides when to end; a terminal's interrupt is not for us. */
 	(void)signal(SIGINT, SIG_IGN);
 	(void)signal(SIGPIPE, SIG_IGN);
+	/* Reads the time zone's file while it can; later calls only look at what it knows. */
+	tzset();
 	log_setup(role_name(role), LOG_INFO, false);
 	r = body ? parse_user(as, &o, &d) : -ENOMEM;
 	if (r == 0)

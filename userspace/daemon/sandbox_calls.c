@@ -14,11 +14,13 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 
-#include "base/log.h"
+#include "base/slice.h"
 #include "daemon/sandbox.h"
 #include "egret/rpc.h"
 
-#define EVERYONE (EG_VAULT | EG_RECORDER | EG_WORKER)
+#define EVERYONE       (EG_VAULT | EG_RECORDER | EG_WORKER)
+#define CALLS_MAX      512
+#define NAME_MAX_BYTES 32
 
 static const struct {
 	int call;
@@ -213,14 +215,32 @@ static int fill(scmp_filter_ctx f, unsigned role)
 	return r;
 }
 
+/* A signal handler has no context, may allocate nothing and take no lock: all is ready beforehand.
+ */
+static char names[CALLS_MAX][NAME_MAX_BYTES];
+
+static void resolve_names(void)
+{
+	for (int call = 0; call < CALLS_MAX; call++) {
+		char *name = seccomp_syscall_resolve_num_arch(SCMP_ARCH_NATIVE, call);
+
+		(void)slice_copy(slice_str(name), names[call], sizeof(names[call]));
+		free(name);
+	}
+}
+
 static void on_violation(int signo, siginfo_t *info, void *context)
 {
-	char *name = seccomp_syscall_resolve_num_arch(info->si_arch, info->si_syscall);
+	static const char before[] =
+		"egretd: the sandbox ends this process: it made the system call ";
+	int call = info->si_syscall;
+	const char *name = call >= 0 && call < CALLS_MAX ? names[call] : "";
 
 	(void)signo;
 	(void)context;
-	log_error("sandbox: the system call %s (%d) is not allowed; the process ends",
-		  name ? name : "?", info->si_syscall);
+	(void)!write(STDERR_FILENO, before, sizeof(before) - 1);
+	(void)!write(STDERR_FILENO, name, strlen(name));
+	(void)!write(STDERR_FILENO, "\n", 1);
 	/* Any other forbidden call, with the signal blocked as it is now: the kernel kills. */
 	(void)syscall(SYS_getppid);
 	_exit(128 + SIGSYS);
@@ -231,6 +251,8 @@ int sandbox_close(unsigned role, struct diag *d)
 	struct sigaction action = { .sa_sigaction = on_violation, .sa_flags = SA_SIGINFO };
 	scmp_filter_ctx f = seccomp_init(SCMP_ACT_TRAP);
 	int r = f ? fill(f, role) : -ENOMEM;
+
+	resolve_names();
 
 	if (r == 0 && sigaction(SIGSYS, &action, NULL) < 0)
 		r = -errno;
