@@ -6,13 +6,10 @@
  */
 #include "lib/kernel.h"
 #include "lib/config.h"
+#include "lib/governed.h"
 #include "lib/packet.h"
+#include "lib/skb.h"
 #include "lib/verdict.h"
-
-static __always_inline int load_bytes(void *ctx, __u32 offset, void *to, __u32 n)
-{
-	return bpf_skb_load_bytes(ctx, offset, to, n);
-}
 
 /*
  * Segments without payload that carry nothing of a workload's: the reset of a connection we
@@ -23,7 +20,7 @@ static __always_inline int is_kernel_reply(struct __sk_buff *skb, const struct p
 {
 	struct sk_buff *kern = bpf_cast_to_kern_ctx(skb);
 	struct sock *sk = kern->sk;
-	int flags = packet_bare_tcp(load_bytes, skb, p);
+	int flags = packet_bare_tcp(skb_load, skb, p);
 
 	if (flags < 0 || flags & TCP_PACKET_SYN || !sk)
 		return 0;
@@ -33,14 +30,14 @@ static __always_inline int is_kernel_reply(struct __sk_buff *skb, const struct p
 }
 
 static __always_inline void report(struct __sk_buff *skb, struct bpf_sock *sk,
-				   const struct packet *p, const struct eg_endpoint *e)
+				   const struct packet *p, __u32 provider)
 {
 	struct sk_buff *kern = bpf_cast_to_kern_ctx(skb);
 	struct sock *ksk = kern->sk;
 	struct eg_flow f = {
 		.dst = p->dst,
 		.proto = p->proto,
-		.provider = e ? e->provider : 0,
+		.provider = provider,
 		.time_ns = bpf_ktime_get_ns(),
 	};
 
@@ -58,18 +55,20 @@ static __always_inline void report(struct __sk_buff *skb, struct bpf_sock *sk,
 SEC("cgroup_skb/egress")
 int eg_egress(struct __sk_buff *skb)
 {
-	struct eg_endpoint_key key = { .prefix_len = 128 };
+	struct sk_buff *kern = bpf_cast_to_kern_ctx(skb);
 	struct bpf_sock *sk = skb->sk;
 	struct packet p = {};
-	enum packet_kind kind = packet_parse(load_bytes, skb, &p);
-	struct eg_endpoint *e;
+	enum packet_kind kind = packet_parse(skb_load, skb, &p);
+	struct sock *ksk = kern->sk;
+	struct governed g;
 
 	config_unembed(&p.dst);
 	if (kind == PACKET_PLAIN && addr_is_local(&p.dst))
 		return verdict_allow();
-	key.addr = p.dst;
-	e = bpf_map_lookup_elem(&eg_endpoint, &key);
-	if (!e && kind == PACKET_PLAIN)
+	governed_lookup(&p.dst, &g);
+	if (ksk)
+		governed_lookup_learned(ksk->sk_cgrp_data.cgroup, &p.dst, &g);
+	if (!g.provider && kind == PACKET_PLAIN)
 		return verdict_allow();
 	if (sk)
 		sk = bpf_sk_fullsock(sk);
@@ -78,6 +77,6 @@ int eg_egress(struct __sk_buff *skb)
 	if (kind == PACKET_PLAIN && is_kernel_reply(skb, &p))
 		return verdict_allow();
 	if (sk)
-		report(skb, sk, &p, e);
+		report(skb, sk, &p, g.provider);
 	return verdict_drop(EG_HOOK_EGRESS, EG_REASON_k_packet);
 }

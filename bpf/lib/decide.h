@@ -7,16 +7,21 @@
 
 #include "lib/addr.h"
 #include "lib/config.h"
+#include "lib/governed.h"
 #include "lib/identity.h"
 #include "lib/verdict.h"
 
 #define TCP_LISTEN_STATE 10
 
-static __always_inline struct eg_endpoint *decide_lookup(const struct eg_addr *dst)
+/* Learned addresses count for the socket's cgroup and for the caller's. */
+static __always_inline void decide_lookup(struct bpf_sock_addr *ctx, const struct eg_addr *dst,
+					  struct governed *ret)
 {
-	struct eg_endpoint_key key = { .prefix_len = 128, .addr = *dst };
+	struct bpf_sock_addr_kern *kern = bpf_cast_to_kern_ctx(ctx);
 
-	return bpf_map_lookup_elem(&eg_endpoint, &key);
+	governed_lookup(dst, ret);
+	governed_lookup_learned(kern->sk->sk_cgrp_data.cgroup, dst, ret);
+	governed_lookup_learned(bpf_get_current_task_btf()->cgroups->dfl_cgrp, dst, ret);
 }
 
 /* Would the listener that this namespace has on our port be one that the monitor stamped? */
@@ -91,7 +96,7 @@ static __always_inline int decide(struct bpf_sock_addr *ctx, const struct wanted
 	struct client c = { .asked = r->asked };
 	struct eg_addr dst = r->asked;
 	struct bpf_sock *sk = ctx->sk; /* once: two loads are unrelated pointers to the verifier */
-	struct eg_endpoint *e;
+	struct governed g;
 	enum eg_reason reason;
 
 	if (!sk)
@@ -102,8 +107,8 @@ static __always_inline int decide(struct bpf_sock_addr *ctx, const struct wanted
 		c.flow.flags |= EG_FLOW_MAPPED;
 	if (connect) /* a record belongs to one connect(), not to one socket */
 		bpf_sk_storage_delete(&eg_cflow, sk);
-	e = decide_lookup(&dst);
-	if (!e && !(connect && r->port == EG_PROXY_PORT && addr_is_local(&dst)))
+	decide_lookup(ctx, &dst, &g);
+	if (!g.provider && !(connect && r->port == EG_PROXY_PORT && addr_is_local(&dst)))
 		return verdict_allow();
 	if (bpf_sk_storage_get(&eg_stamp, sk, 0, 0))
 		return verdict_allow();
@@ -113,12 +118,14 @@ static __always_inline int decide(struct bpf_sock_addr *ctx, const struct wanted
 	c.flow.family = r->family;
 	identity_task(&c.flow);
 	identity_socket(ctx, &c.flow);
-	if (!e) {
+	if (!g.provider) {
 		if (ctx->protocol == IPPROTO_UDP) /* our listener is TCP */
 			return verdict_allow();
 		return decide_refuse(ctx, r, EG_REASON_k_proxy_port, &c.flow, 0);
 	}
-	c.flow.provider = e->provider;
+	c.flow.provider = g.provider;
+	if (g.learned)
+		c.flow.flags |= EG_FLOW_LEARNED;
 	reason = connect ? decide_connect(ctx, sk, r, &c.flow) : EG_REASON_k_udp;
 	if (reason == EG_REASON_allowed &&
 	    !bpf_sk_storage_get(&eg_cflow, sk, &c, BPF_SK_STORAGE_GET_F_CREATE))

@@ -107,3 +107,36 @@ struct {
 	__type(key, int);
 	__type(value, struct limit);
 } eg_limit SEC(".maps");
+
+/* Names to learn addresses of, written by the monitor, read by eg_ingress. Full: as eg_endpoint. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(max_entries, 4096);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct eg_name_key);
+	__type(value, struct eg_name);
+} eg_name SEC(".maps");
+
+/*
+ * Addresses that answer DNS for this host and its workloads, written by the monitor, read by eg_ingress.
+ * A workload that forges an answer from one of them only adds to what is redirected, in its own cgroup.
+ * Full: the monitor is told; that resolver's answers are not learned.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1024);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct eg_addr);
+	__type(value, __u64);
+} eg_resolver SEC(".maps");
+
+/*
+ * What was learned, on the cgroup of the socket that got the answer; it dies with it. Written by
+ * eg_ingress, read by the connect, sendmsg and egress hooks. No memory: not learned, counted.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_CGRP_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct eg_learned);
+} eg_learned SEC(".maps");

@@ -79,6 +79,7 @@ _Static_assert(sizeof(struct eg_endpoint_key) == 20, "struct eg_endpoint_key is 
 enum eg_endpoint_source {
 	EG_ENDPOINT_CATALOGUE = 1, /* a CIDR written in the catalogue or configuration */
 	EG_ENDPOINT_RESOLVED = 2,  /* the daemon resolved a governed name to it */
+	EG_ENDPOINT_LEARNED = 3,   /* a workload's resolver answered with it: valid in its cgroup */
 };
 
 struct eg_endpoint {
@@ -87,6 +88,52 @@ struct eg_endpoint {
 	__u64 since_ns; /* CLOCK_MONOTONIC when it was last confirmed */
 };
 _Static_assert(sizeof(struct eg_endpoint) == 16, "struct eg_endpoint is ABI");
+
+/*
+ * Names whose addresses are learned from DNS answers. Key of a trie, the name backwards with a dot
+ * before each label, so that a prefix is a suffix of the name: ".openai.com" is "moc.ianepo." and
+ * covers every name below openai.com, never notopenai.com.
+ */
+#define EG_NAME_BYTES 252 /* a trie's data is at most 256 bytes */
+struct eg_name_key {
+	__u32 prefix_len; /* bits */
+	__u8 s[EG_NAME_BYTES];
+};
+_Static_assert(sizeof(struct eg_name_key) == 256, "struct eg_name_key is ABI");
+
+/* A name below must begin with one of n_prefixes strings, compared as masked words: ".bedrock-runtime."
+ * with 0xff where a byte counts. */
+#define EG_NAME_PREFIXES      8
+#define EG_NAME_PREFIX_BYTES 32
+struct eg_name_prefix {
+	__u64 want[EG_NAME_PREFIX_BYTES / 8];
+	__u64 mask[EG_NAME_PREFIX_BYTES / 8];
+};
+struct eg_name {
+	__u32 provider;	  /* index + 1 */
+	__u32 exact;	  /* 1: only the name itself, not those below it */
+	__u32 name_n;	  /* bytes of ".api.openai.com" */
+	__u32 n_prefixes; /* 0: every name below */
+	struct eg_name_prefix prefix[EG_NAME_PREFIXES];
+};
+_Static_assert(sizeof(struct eg_name) == 528, "struct eg_name is ABI");
+
+/*
+ * Addresses learned in one cgroup, a set-associative table: the address chooses the set, the oldest
+ * of a full set makes room. One cgroup can only push out its own.
+ */
+#define EG_LEARNED_SETS 32
+#define EG_LEARNED_WAYS 8
+struct eg_learned_entry {
+	struct eg_addr addr;
+	__u64 time_ns; /* CLOCK_MONOTONIC of the answer; 0: free */
+	__u32 provider; /* index + 1 */
+	__u32 pad;
+};
+struct eg_learned {
+	struct eg_learned_entry entry[EG_LEARNED_SETS][EG_LEARNED_WAYS];
+};
+_Static_assert(sizeof(struct eg_learned) == 8192, "struct eg_learned is ABI");
 
 /* Kernel event, one per refusal or oddity, in the ring buffer eg_events; rate-limited per cgroup. */
 struct eg_event {
@@ -109,6 +156,7 @@ enum eg_hook {
 	EG_HOOK_SETSOCKOPT,
 	EG_HOOK_SOCKOPS,
 	EG_HOOK_EGRESS,
+	EG_HOOK_INGRESS,
 	EG_HOOK_COUNT
 };
 
@@ -116,4 +164,8 @@ enum eg_hook {
 #define EG_COUNT_KEY(hook, reason) ((__u32)(hook) * EG_REASON_COUNT + (__u32)(reason))
 #define EG_COUNT_EVENTS_LOST	   ((__u32)EG_HOOK_COUNT * EG_REASON_COUNT) /* ring buffer full */
 #define EG_COUNT_EVENTS_LIMITED	   (EG_COUNT_EVENTS_LOST + 1)		/* held back by eg_limit */
-#define EG_COUNT_MAX		   (EG_COUNT_EVENTS_LOST + 2)
+#define EG_COUNT_DNS_ANSWERS	   (EG_COUNT_EVENTS_LOST + 2)		/* from trusted resolvers */
+#define EG_COUNT_DNS_LEARNED	   (EG_COUNT_EVENTS_LOST + 3)		/* addresses */
+#define EG_COUNT_DNS_BAD	   (EG_COUNT_EVENTS_LOST + 4)		/* not understood */
+#define EG_COUNT_DNS_ECH	   (EG_COUNT_EVENTS_LOST + 5)		/* governed names with ECH keys */
+#define EG_COUNT_MAX		   (EG_COUNT_EVENTS_LOST + 6)

@@ -11,11 +11,15 @@
 	X(eg_endpoint, "governed addresses")                                                       \
 	X(eg_count, "decisions by hook and reason")                                                \
 	X(eg_events, "kernel events")                                                              \
-	X(eg_limit, "rate of events by cgroup and reason")
+	X(eg_limit, "rate of events by cgroup and reason")                                         \
+	X(eg_name, "names whose addresses are learned from DNS")                                   \
+	X(eg_resolver, "resolvers whose answers are believed")                                     \
+	X(eg_learned, "addresses learned from DNS, by cgroup")
 
 /* BPF programs: X(name, attach point as bpftool prints it, attached in this order). */
 #define EG_PROGS(X)                                                                                \
 	X(eg_egress, "cgroup_inet_egress")                                                         \
+	X(eg_ingress, "cgroup_inet_ingress")                                                       \
 	X(eg_sendmsg4, "cgroup_udp4_sendmsg")                                                      \
 	X(eg_sendmsg6, "cgroup_udp6_sendmsg")                                                      \
 	X(eg_sock_create, "cgroup_inet_sock_create")                                               \

@@ -55,12 +55,13 @@ static void print_addr(const struct eg_addr *a)
 static void print_flow(const struct eg_flow *f)
 {
 	printf("{\"tgid\":%u,\"tid\":%u,\"uid\":%u,\"gid\":%u,\"start_ns\":%" PRIu64
-	       ",\"exe_ino\":%" PRIu64 ",\"exe_dev\":%u,\"cgroup\":%" PRIu64 ",\"sk_cgroup\":%" PRIu64
-	       ",\"netns\":%" PRIu64 ",\"flags\":%u,\"provider\":%u,\"dport\":%u,\"family\":%u,"
+	       ",\"exe_ino\":%" PRIu64 ",\"exe_dev\":%u,\"cgroup\":%" PRIu64
+	       ",\"sk_cgroup\":%" PRIu64 ",\"netns\":%" PRIu64
+	       ",\"flags\":%u,\"provider\":%u,\"dport\":%u,\"family\":%u,"
 	       "\"dst\":",
 	       f->tgid, f->tid, f->uid, f->gid, (uint64_t)f->start_ns, (uint64_t)f->exe_ino,
-	       f->exe_dev, (uint64_t)f->cgroup, (uint64_t)f->sk_cgroup, (uint64_t)f->netns, f->flags,
-	       f->provider, f->dport, f->family);
+	       f->exe_dev, (uint64_t)f->cgroup, (uint64_t)f->sk_cgroup, (uint64_t)f->netns,
+	       f->flags, f->provider, f->dport, f->family);
 	print_addr(&f->dst);
 	printf(",\"ancestor\":[%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64 "]}",
 	       (uint64_t)f->ancestor[0], (uint64_t)f->ancestor[1], (uint64_t)f->ancestor[2],
@@ -88,8 +89,7 @@ static int run_endpoint(struct test *t, const char *line)
 	if (sscanf(line, "endpoint %63s %u %u", addr, &bits, &source) != 3)
 		return -EINVAL;
 	r = parse_key(addr, bits, &key);
-	return r < 0 ? r :
-		       dataplane_endpoint_set(t->dp, &key, 7, source, clock_mono_us() * 1000);
+	return r < 0 ? r : dataplane_endpoint_set(t->dp, &key, 7, source, clock_mono_us() * 1000);
 }
 
 static int run_listen(struct test *t, const char *line)
@@ -108,8 +108,8 @@ static int run_listen(struct test *t, const char *line)
 		if (ns < 0)
 			return -errno;
 	}
-	r = dataplane_listen(t->dp, path[0] ? ns : -1, (int)family, n,
-			     &t->listener[t->n_listeners], &cookie);
+	r = dataplane_listen(t->dp, path[0] ? ns : -1, (int)family, n, &t->listener[t->n_listeners],
+			     &cookie);
 	if (r == 0)
 		t->n_listeners += n;
 	return r;
@@ -176,8 +176,9 @@ static int run_counts(const struct inspect *in)
 			if (c.by[h][k])
 				printf(",\"%s.%s\":%" PRIu64, inspect_hook_name(h), reason_name(k),
 				       c.by[h][k]);
-	printf(",\"lost\":%" PRIu64 ",\"limited\":%" PRIu64 "}\n", c.events_lost,
-	       c.events_limited);
+	printf(",\"lost\":%" PRIu64 ",\"limited\":%" PRIu64 ",\"dns_answers\":%" PRIu64
+	       ",\"dns_learned\":%" PRIu64 ",\"dns_bad\":%" PRIu64 ",\"dns_ech\":%" PRIu64 "}\n",
+	       c.events_lost, c.events_limited, c.dns_answers, c.dns_learned, c.dns_bad, c.dns_ech);
 	return 1;
 }
 
@@ -322,6 +323,58 @@ static int run_unprivileged(struct test *t)
 	return write(fd, "E", 1) == 1 ? 1 : -EIO;
 }
 
+/* "names PATTERN...": what is learned from now on. */
+static int run_names(struct test *t, const char *line, struct diag *d)
+{
+	struct dataplane_name names[32];
+	size_t n = 0;
+
+	for (line += strcspn(line, " \n"); *line == ' ' && n < ARRAY_SIZE(names);) {
+		size_t k = strcspn(++line, " \n");
+
+		names[n++] = (struct dataplane_name){ slice_of(line, k), 7 };
+		line += k;
+	}
+	return dataplane_names_set(t->dp, names, n, d);
+}
+
+static int run_resolver(struct test *t, const char *line)
+{
+	struct eg_endpoint_key key;
+	char addr[64];
+
+	if (sscanf(line, "resolver %63s", addr) != 1 || parse_key(addr, 128, &key) < 0)
+		return -EINVAL;
+	return dataplane_resolver_set(t->dp, &key.addr);
+}
+
+static int on_learned(void *ctx, const struct eg_learned_entry *e)
+{
+	unsigned *n = ctx;
+
+	if ((*n)++)
+		printf(",");
+	print_addr(&e->addr);
+	return 0;
+}
+
+/* "learned CGROUP" */
+static int run_learned(struct test *t, const char *line)
+{
+	_cleanup_close_ int fd = -EBADF;
+	unsigned n = 0;
+	char dir[400];
+	int r;
+
+	if (sscanf(line, "learned %399s", dir) != 1)
+		return -EINVAL;
+	fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	printf("{\"addrs\":[");
+	r = inspect_learned(dataplane_inspect(t->dp), fd, on_learned, &n);
+	printf("],\"r\":%d}\n", r);
+	return 1;
+}
+
 static int run_sweep(struct test *t)
 {
 	int r = dataplane_sweep(t->dp, -1);
@@ -349,6 +402,12 @@ static int run(struct test *t, const char *line, struct diag *d)
 		return run_accept(t);
 	if (strncmp(line, "dial", 4) == 0)
 		return run_dial(t, line);
+	if (strncmp(line, "names", 5) == 0)
+		return run_names(t, line, d);
+	if (strncmp(line, "resolver", 8) == 0)
+		return run_resolver(t, line);
+	if (strncmp(line, "learned", 7) == 0)
+		return run_learned(t, line);
 	if (strncmp(line, "held", 4) == 0) /* still connected? */
 		return send(t->held, "x", 1, MSG_NOSIGNAL) == 1 ? 0 : -errno;
 	if (strncmp(line, "sweep", 5) == 0)

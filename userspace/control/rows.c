@@ -141,6 +141,12 @@ static const char *const reason_names[EG_REASON_COUNT] = {
 
 int rows_counts(const struct inspect_counts *c, rows_fn fn, void *ctx)
 {
+	const struct {
+		const char *name;
+		uint64_t count;
+	} others[] = { { "events_lost", c->events_lost }, { "events_limited", c->events_limited },
+		       { "dns_answers", c->dns_answers }, { "dns_learned", c->dns_learned },
+		       { "dns_bad", c->dns_bad },	  { "dns_ech", c->dns_ech } };
 	int r = 0;
 
 	for (uint32_t h = 0; h < EG_HOOK_COUNT; h++)
@@ -149,11 +155,8 @@ int rows_counts(const struct inspect_counts *c, rows_fn fn, void *ctx)
 				r = fn(ctx, json_pack("{ss ss sI}", "hook", inspect_hook_name(h),
 						      "reason", reason_names[k], "count",
 						      (json_int_t)c->by[h][k]));
-	if (r == 0)
-		r = fn(ctx, json_pack("{ss sI}", "hook", "events_lost", "count",
-				      (json_int_t)c->events_lost));
-	if (r == 0)
-		r = fn(ctx, json_pack("{ss sI}", "hook", "events_limited", "count",
-				      (json_int_t)c->events_limited));
+	for (size_t i = 0; i < ARRAY_SIZE(others) && r == 0; i++)
+		r = fn(ctx, json_pack("{ss sI}", "hook", others[i].name, "count",
+				      (json_int_t)others[i].count));
 	return r;
 }

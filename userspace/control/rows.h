@@ -22,7 +22,7 @@ json_t *rows_flow(const struct eg_flow *f, const char *provider, uint64_t now_ns
 /* "1.2.3.4" or "2001:db8::1"; size >= INET6_ADDRSTRLEN. */
 void rows_address(const struct eg_addr *a, char *to, size_t size);
 
-/* Every non-zero counter as {hook, reason, count}, then the two of lost events, which have no
+/* Every non-zero counter as {hook, reason, count}, then those of events and DNS, which have no
  * reason. Stops at and returns what fn returned if that is not 0. fn takes the row (NULL: out of
  * memory). */
 typedef int (*rows_fn)(void *ctx, json_t *row);

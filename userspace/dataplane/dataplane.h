@@ -25,6 +25,7 @@
 
 #include "base/cleanup.h"
 #include "base/diag.h"
+#include "base/slice.h"
 #include "egret/abi.h"
 
 struct dataplane;
@@ -38,13 +39,14 @@ typedef void (*dataplane_print_fn)(void *ctx, const char *line);
 /* Zero is a valid "default" for every field but `pins`. */
 struct dataplane_opts {
 	const char *cgroup; /* directory to attach to; NULL: root of the cgroup2 mount */
-	const char *pins;   /* directory in a bpffs: EG_BPFFS_DIR */
+	const char *pins; /* directory in a bpffs: EG_BPFFS_DIR */
 	/* TCP ports of governed endpoints that are redirected besides 443; 0 ends the list. */
 	uint16_t extra_ports[DATAPLANE_PORTS_MAX - 1];
 	/* The site's own NAT64 prefix (RFC 6052). Bits: 32 40 48 56 64 96; 0: none. */
 	struct eg_addr nat64;
 	uint8_t nat64_bits;
-	bool allow_raw; /* let SOCK_RAW and other IP protocols be created; the gate still sees packets */
+	bool allow_raw; /* let SOCK_RAW and other IP protocols be created; the gate still sees
+			   packets */
 	dataplane_print_fn print; /* NULL: silence */
 	void *print_ctx;
 };
@@ -52,8 +54,8 @@ struct dataplane_opts {
 /*
  * Mounts a bpffs at `dir` (made if missing) unless one is there: private, nosuid, nodev, noexec,
  * mode 0700, owned by `owner`. A non-zero owner keeps out uid 0 of a user namespace, which could
- * unlink pins otherwise. The mount namespace must outlive the daemon (the host's does): pins die with
- * the last mount, and enforcement with them.
+ * unlink pins otherwise. The mount namespace must outlive the daemon (the host's does): pins die
+ * with the last mount, and enforcement with them.
  */
 int dataplane_bpffs_mount(const char *dir, uid_t owner, struct diag *d) _must_check_;
 
@@ -125,3 +127,16 @@ int dataplane_events_drain(struct dataplane *dp, unsigned max, dataplane_event_f
  * many, or -errno (-EPROTONOSUPPORT, -EOPNOTSUPP: the kernel cannot; the gate holds without it).
  */
 int dataplane_sweep(struct dataplane *dp, int netns_fd) _must_check_;
+
+/*
+ * Names whose addresses the kernel learns from DNS answers (host names or patterns, lower case), in
+ * place of all those before. -EINVAL with `d`: one of them is not usable, nothing changed.
+ */
+struct dataplane_name {
+	struct slice pattern;
+	uint32_t provider; /* index + 1 */
+};
+int dataplane_names_set(struct dataplane *dp, const struct dataplane_name *names, size_t n,
+			struct diag *d) _must_check_;
+/* Believes answers from this address (port 53). -E2BIG: there are 1,024 already. */
+int dataplane_resolver_set(struct dataplane *dp, const struct eg_addr *addr) _must_check_;

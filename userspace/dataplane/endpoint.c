@@ -30,15 +30,20 @@ static bool is_overlapping(const struct eg_endpoint_key *a, const struct eg_endp
 
 static bool is_forbidden(const struct eg_endpoint_key *key)
 {
-#define ADDR(a, b, c, d) { { htonl(a), htonl(b), htonl(c), htonl(d) } }
+#define ADDR(a, b, c, d)                                                                           \
+	{                                                                                          \
+		{                                                                                  \
+			htonl(a), htonl(b), htonl(c), htonl(d)                                     \
+		}                                                                                  \
+	}
 	const struct eg_endpoint_key forbidden[] = {
-		{ 127, ADDR(0, 0, 0, 0) },			/* ::, ::1 */
-		{ 10, ADDR(0xfe800000, 0, 0, 0) },		/* fe80::/10 */
-		{ 8, ADDR(0xff000000, 0, 0, 0) },		/* ff00::/8 */
-		{ 104, ADDR(0, 0, 0xffff, 0) },			/* 0.0.0.0/8 */
-		{ 104, ADDR(0, 0, 0xffff, 0x7f000000) },	/* 127.0.0.0/8 */
-		{ 112, ADDR(0, 0, 0xffff, 0xa9fe0000) },	/* 169.254.0.0/16 */
-		{ 99, ADDR(0, 0, 0xffff, 0xe0000000) },		/* 224.0.0.0/3, with 255.255.255.255 */
+		{ 127, ADDR(0, 0, 0, 0) }, /* ::, ::1 */
+		{ 10, ADDR(0xfe800000, 0, 0, 0) }, /* fe80::/10 */
+		{ 8, ADDR(0xff000000, 0, 0, 0) }, /* ff00::/8 */
+		{ 104, ADDR(0, 0, 0xffff, 0) }, /* 0.0.0.0/8 */
+		{ 104, ADDR(0, 0, 0xffff, 0x7f000000) }, /* 127.0.0.0/8 */
+		{ 112, ADDR(0, 0, 0xffff, 0xa9fe0000) }, /* 169.254.0.0/16 */
+		{ 99, ADDR(0, 0, 0xffff, 0xe0000000) }, /* 224.0.0.0/3, with 255.255.255.255 */
 	};
 #undef ADDR
 

@@ -6,8 +6,8 @@
 #include "egret/abi.h"
 
 /*
- * Takes an embedded IPv4 address out (as the hooks do, with the site's NAT64 prefix if bits > 0) and
- * zeroes the bits past the prefix. -EINVAL: prefix_len > 128. -EADDRNOTAVAIL: covers an address
+ * Takes an embedded IPv4 address out (as the hooks do, with the site's NAT64 prefix if bits > 0)
+ * and zeroes the bits past the prefix. -EINVAL: prefix_len > 128. -EADDRNOTAVAIL: covers an address
  * that must never be governed: unspecified, loopback, link-local, multicast; so also ::/0.
  */
 int endpoint_key(const struct eg_endpoint_key *in, const struct eg_addr *nat64, unsigned nat64_bits,

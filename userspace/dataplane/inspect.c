@@ -109,6 +109,15 @@ int inspect_counts(const struct inspect *in, struct inspect_counts *ret)
 {
 	int fd = in->map[PINS_eg_count], n = libbpf_num_possible_cpus(), r = 0;
 	_cleanup_free_ uint64_t *cpus = NULL;
+	const struct {
+		uint32_t key;
+		uint64_t *to;
+	} others[] = { { EG_COUNT_EVENTS_LOST, &ret->events_lost },
+		       { EG_COUNT_EVENTS_LIMITED, &ret->events_limited },
+		       { EG_COUNT_DNS_ANSWERS, &ret->dns_answers },
+		       { EG_COUNT_DNS_LEARNED, &ret->dns_learned },
+		       { EG_COUNT_DNS_BAD, &ret->dns_bad },
+		       { EG_COUNT_DNS_ECH, &ret->dns_ech } };
 
 	if (n < 0)
 		return n;
@@ -117,10 +126,8 @@ int inspect_counts(const struct inspect *in, struct inspect_counts *ret)
 		return -ENOMEM;
 	for (uint32_t k = 0; r == 0 && k < EG_COUNT_EVENTS_LOST; k++)
 		r = sum_cpus(fd, k, cpus, n, &ret->by[k / EG_REASON_COUNT][k % EG_REASON_COUNT]);
-	if (r == 0)
-		r = sum_cpus(fd, EG_COUNT_EVENTS_LOST, cpus, n, &ret->events_lost);
-	if (r == 0)
-		r = sum_cpus(fd, EG_COUNT_EVENTS_LIMITED, cpus, n, &ret->events_limited);
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(others); i++)
+		r = sum_cpus(fd, others[i].key, cpus, n, others[i].to);
 	return r;
 }
 
@@ -139,6 +146,7 @@ const char *inspect_hook_name(uint32_t hook)
 		[EG_HOOK_SETSOCKOPT] = "setsockopt",
 		[EG_HOOK_SOCKOPS] = "sockops",
 		[EG_HOOK_EGRESS] = "egress",
+		[EG_HOOK_INGRESS] = "ingress",
 	};
 
 	return hook < EG_HOOK_COUNT ? names[hook] : "unknown";

@@ -21,14 +21,14 @@ int inspect_open(const char *dir, struct diag *d, struct inspect **ret) _must_ch
 struct inspect *inspect_free(struct inspect *in);
 
 struct inspect_prog {
-	const char *name;	 /* as in EG_PROGS */
+	const char *name; /* as in EG_PROGS */
 	const char *attach_type; /* as bpftool prints it */
-	bool attached;		 /* the pin is there and its link holds a live cgroup */
-	uint32_t id;		 /* of the program; 0 when not attached */
+	bool attached; /* the pin is there and its link holds a live cgroup */
+	uint32_t id; /* of the program; 0 when not attached */
 	uint32_t link_id;
-	uint64_t cgroup;	 /* id of the cgroup the link holds */
-	uint64_t loaded_ns;	 /* CLOCK_BOOTTIME */
-	uint32_t insns;		 /* translated */
+	uint64_t cgroup; /* id of the cgroup the link holds */
+	uint64_t loaded_ns; /* CLOCK_BOOTTIME */
+	uint32_t insns; /* translated */
 	uint64_t run_cnt, run_ns; /* grow only while statistics are on */
 };
 typedef int (*inspect_prog_fn)(void *ctx, const struct inspect_prog *prog);
@@ -41,12 +41,13 @@ struct inspect_map {
 	const char *type_name;
 	uint32_t key_size, value_size, max_entries;
 	int64_t entries; /* -1: this type cannot tell */
-	uint64_t bytes;	 /* kernel memory, as fdinfo's memlock says; 0 unknown */
+	uint64_t bytes; /* kernel memory, as fdinfo's memlock says; 0 unknown */
 };
 typedef int (*inspect_map_fn)(void *ctx, const struct inspect_map *map);
 int inspect_maps(const struct inspect *in, inspect_map_fn fn, void *ctx) _must_check_;
 
-/* Flows of clients' live sockets, in every network namespace. -EOPNOTSUPP: cannot on this kernel. */
+/* Flows of clients' live sockets, in every network namespace. -EOPNOTSUPP: cannot on this kernel.
+ */
 typedef int (*inspect_flow_fn)(void *ctx, const struct eg_flow *flow);
 int inspect_flows(const struct inspect *in, inspect_flow_fn fn, void *ctx) _must_check_;
 
@@ -54,12 +55,18 @@ typedef int (*inspect_endpoint_fn)(void *ctx, const struct eg_endpoint_key *key,
 				   const struct eg_endpoint *endpoint);
 int inspect_endpoints(const struct inspect *in, inspect_endpoint_fn fn, void *ctx) _must_check_;
 
+/* What was learned from DNS in one cgroup (its directory, open). */
+typedef int (*inspect_learned_fn)(void *ctx, const struct eg_learned_entry *entry);
+int inspect_learned(const struct inspect *in, int cgroup_fd, inspect_learned_fn fn,
+		    void *ctx) _must_check_;
+
 struct inspect_counts {
 	/* "allowed" counts redirects at connect hooks, hand-overs at sockops, stamped packets at
 	 * egress. What is not governed is not counted anywhere. */
 	uint64_t by[EG_HOOK_COUNT][EG_REASON_COUNT];
-	uint64_t events_lost;	 /* the ring buffer was full */
+	uint64_t events_lost; /* the ring buffer was full */
 	uint64_t events_limited; /* held back by the rate limit per cgroup and reason */
+	uint64_t dns_answers, dns_learned, dns_bad, dns_ech; /* of eg_ingress */
 };
 int inspect_counts(const struct inspect *in, struct inspect_counts *ret) _must_check_;
 /* enum eg_hook as people read it: "connect4". */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Flow records of live client sockets, through an iterator loaded for one listing. See inspect.h. */
+/* Flow records of live client sockets, through an iterator loaded for one listing. See inspect.h.
+ */
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <string.h>
@@ -24,9 +25,9 @@ static int load(const struct inspect *in, struct flows_bpf *skel)
 {
 	struct bpf_map *map;
 
-	bpf_object__for_each_map(map, skel->obj)
-		if (map != skel->maps.eg_cflow && bpf_map__set_autocreate(map, false) < 0)
-			return -errno;
+	bpf_object__for_each_map(map, skel->obj) if (map != skel->maps.eg_cflow &&
+						     bpf_map__set_autocreate(map, false) <
+							     0) return -errno;
 	if (bpf_map__reuse_fd(skel->maps.eg_cflow, in->map[PINS_eg_cflow]) < 0)
 		return -errno;
 	return flows_bpf__load(skel) < 0 ? -EOPNOTSUPP : 0;

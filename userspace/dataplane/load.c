@@ -42,9 +42,9 @@ static int open_cgroup(struct dataplane *dp, const struct dataplane_opts *o, str
 		r = cgroup_mount(dp->cgroup, sizeof(dp->cgroup));
 	else
 		r = slice_copy(slice_str(o->cgroup), dp->cgroup, sizeof(dp->cgroup)) ==
-				    strlen(o->cgroup) ?
-			    0 :
-			    -ENAMETOOLONG;
+				    strlen(o->cgroup)
+			    ? 0
+			    : -ENAMETOOLONG;
 	if (r < 0) {
 		(void)diag_at(d, 0, 0, "cannot find the cgroup2 mount: %s", strerror(-r));
 		return r;
@@ -55,7 +55,8 @@ static int open_cgroup(struct dataplane *dp, const struct dataplane_opts *o, str
 		r = dp->cgroup_fd < 0 ? -errno : 0;
 	}
 	if (r < 0)
-		(void)diag_at(d, 0, 0, "cannot use %s as a cgroup v2: %s", dp->cgroup, strerror(-r));
+		(void)diag_at(d, 0, 0, "cannot use %s as a cgroup v2: %s", dp->cgroup,
+			      strerror(-r));
 	return r;
 }
 
@@ -104,8 +105,7 @@ static bool is_same_shape(const struct bpf_map *map, int fd)
 static int reuse_maps(struct dataplane *dp, struct diag *d)
 {
 	for (unsigned i = 0; i < PINS_MAP_COUNT; i++) {
-		struct bpf_map *map =
-			bpf_object__find_map_by_name(dp->skel->obj, pins_map_name(i));
+		struct bpf_map *map = bpf_object__find_map_by_name(dp->skel->obj, pins_map_name(i));
 
 		if (dp->in.map[i] < 0)
 			continue;
@@ -127,8 +127,7 @@ static int reuse_maps(struct dataplane *dp, struct diag *d)
 static int take_maps(struct dataplane *dp)
 {
 	for (unsigned i = 0; i < PINS_MAP_COUNT; i++) {
-		struct bpf_map *map =
-			bpf_object__find_map_by_name(dp->skel->obj, pins_map_name(i));
+		struct bpf_map *map = bpf_object__find_map_by_name(dp->skel->obj, pins_map_name(i));
 
 		cleanup_close(&dp->in.map[i]);
 		dp->in.map[i] = map ? fcntl(bpf_map__fd(map), F_DUPFD_CLOEXEC, 3) : -EBADF;

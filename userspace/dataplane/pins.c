@@ -89,8 +89,10 @@ static int check_version(const char *dir, struct diag *d)
 	(void)snprintf(ours, sizeof(ours), "v%d", EG_ABI_VERSION);
 	while ((e = readdir(dp)))
 		if (e->d_name[0] == 'v' && strcmp(e->d_name, ours) != 0) {
-			(void)diag_at(d, 0, 0, "%s/%s was made by another version of egret: "
-				      "let that version release it first", dir, e->d_name);
+			(void)diag_at(d, 0, 0,
+				      "%s/%s was made by another version of egret: "
+				      "let that version release it first",
+				      dir, e->d_name);
 			r = -EPROTO;
 			break;
 		}

@@ -16,14 +16,14 @@ enum pins_prog {
 #define X(name, type) PINS_##name,
 	EG_PROGS(X)
 #undef X
-	PINS_PROG_COUNT
+		PINS_PROG_COUNT
 };
 
 enum pins_map {
 #define X(name, text) PINS_##name,
 	EG_MAPS(X)
 #undef X
-	PINS_MAP_COUNT
+		PINS_MAP_COUNT
 };
 
 /* -EBADF: there is none. */

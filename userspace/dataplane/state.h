@@ -9,7 +9,7 @@ struct egret_bpf;
 struct ring_buffer;
 
 struct dataplane {
-	struct inspect in;	/* fds of what is attached; maps also before anything is */
+	struct inspect in; /* fds of what is attached; maps also before anything is */
 	struct egret_bpf *skel; /* this build's programs, loaded */
 	struct ring_buffer *events;
 	int lock_fd;
