@@ -33,10 +33,27 @@ struct answer {
 struct answers {
 	struct loop *loop;
 	struct store *store;
-	struct answer *list;
+	struct answer *list, **tail; /* in the order of their next turns */
 	size_t n;
 	struct idle work;
 };
+
+static void leave(struct answer *w)
+{
+	*w->prev = w->next;
+	if (w->next)
+		w->next->prev = w->prev;
+	else
+		w->all->tail = w->prev;
+}
+
+static void queue_up(struct answer *w)
+{
+	w->next = NULL;
+	w->prev = w->all->tail;
+	*w->prev = w;
+	w->all->tail = &w->next;
+}
 
 static void answer_free(struct answer *w)
 {
@@ -45,9 +62,7 @@ static void answer_free(struct answer *w)
 	cleanup_close(&w->fd);
 	buf_release(&w->out);
 	(void)query_free(w->query);
-	*w->prev = w->next;
-	if (w->next)
-		w->next->prev = w->prev;
+	leave(w);
 	w->all->n--;
 	free(w);
 }
@@ -147,15 +162,18 @@ static void step(struct answer *w)
 	(void)flush(w);
 }
 
+/* One slice for one reader, so that what wakes the loop never waits for more than that. */
 static void on_idle(struct idle *i)
 {
 	struct answers *a = container_of(i, struct answers, work);
-	struct answer *next;
+	struct answer *w = a->list;
 
-	for (struct answer *w = a->list; w; w = next) {
-		next = w->next;
-		if (wants_work(w))
-			step(w);
+	while (w && !wants_work(w))
+		w = w->next;
+	if (w) {
+		leave(w);
+		queue_up(w);
+		step(w);
 	}
 	arm(a);
 }
@@ -195,11 +213,7 @@ void answers_add(struct answers *a, int fd, struct slice request)
 	w->all = a;
 	w->fd = fd;
 	buf_init(&w->out, OUT_MAX);
-	w->next = a->list;
-	w->prev = &a->list;
-	if (w->next)
-		w->next->prev = &w->next;
-	a->list = w;
+	queue_up(w);
 	a->n++;
 	io_start(&w->io, a->loop, fd, IO_READ, on_ready);
 	if (a->n > ANSWERS_MAX)
@@ -230,6 +244,7 @@ int answers_new(struct loop *l, struct store *s, struct answers **ret)
 		return -ENOMEM;
 	a->loop = l;
 	a->store = s;
+	a->tail = &a->list;
 	*ret = a;
 	return 0;
 }

@@ -95,10 +95,14 @@ static void finish(struct recorder *r, uint64_t within_us)
 
 static void on_monitor_close(struct channel *ch, void *ctx, int error)
 {
+	struct recorder *r = ctx;
+
 	(void)ch;
-	if (error < 0)
+	if (error < 0) {
 		log_error("the channel to the monitor ended: %s", strerror(-error));
-	finish(ctx, ORPHANED_US);
+		r->status = 1;
+	}
+	finish(r, ORPHANED_US);
 }
 
 /* ---- messages ---- */
