@@ -3,6 +3,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <fcntl.h>
 #include <stdio.h>
 
 #include <cmocka.h>
@@ -255,6 +256,32 @@ static void later_documents_add_and_replace_by_name(void **state)
 	compiled_done(&t);
 }
 
+/* policy/examples/providers-private.json over what is built in, as a host would load both. */
+static void the_example_fits_over_what_ships(void **state)
+{
+	_cleanup_close_ int fd =
+		open("policy/examples/providers-private.json", O_RDONLY | O_CLOEXEC);
+	char example[16384];
+	const char *const texts[] = { embed_providers, example };
+	struct compiled t;
+	struct diag d = { 0 };
+	ssize_t n;
+	int house;
+
+	(void)state;
+	n = read(fd, example, sizeof(example) - 1);
+	assert_in_range(n, 1, sizeof(example) - 2);
+	example[n] = '\0';
+	assert_int_equal(compiled_try(&t, texts, 2, &d), 0);
+	house = catalogue_find_host(t.c, SLICE("eu.llm.corp.example"));
+	assert_true(house > 0);
+	assert_true(slice_eq(catalogue_provider(t.c, (unsigned)house)->trust, SLICE("private")));
+	assert_true(catalogue_is_placeholder(t.c, SLICE("house-egret-placeholder")));
+	assert_int_equal(catalogue_find_host(t.c, SLICE("chatgpt.com")), -1);
+	assert_true(catalogue_find_host(t.c, SLICE("api.openai.com")) >= 0);
+	compiled_done(&t);
+}
+
 static void errors_of_later_documents_point_into_them(void **state)
 {
 	static const char *const texts[] = {
@@ -315,6 +342,7 @@ int main(void)
 		cmocka_unit_test(refuses_bad_operations),
 		cmocka_unit_test(refuses_requests_that_could_match_nothing),
 		cmocka_unit_test(later_documents_add_and_replace_by_name),
+		cmocka_unit_test(the_example_fits_over_what_ships),
 		cmocka_unit_test(errors_of_later_documents_point_into_them),
 		cmocka_unit_test(an_empty_catalogue_governs_nothing),
 		cmocka_unit_test(refuses_too_many_providers),
