@@ -1,9 +1,8 @@
 # libegret.a holds every layer below the programs; egretd and egret link what they use of it.
-LIB_DIRS := base event proto provider policy quota identity vault tls upstream dataplane audit control \
-	proxy
+LIB_DIRS := base event proto provider policy quota identity vault tls upstream dataplane audit control
 LIB_SRC := $(foreach d,$(LIB_DIRS),$(wildcard userspace/$(d)/*.c))
 LIB_OBJ := $(LIB_SRC:%.c=$(B)/%.o) $(B)/llhttp/api.o $(B)/llhttp/http.o $(B)/llhttp/llhttp.o
-EGRETD_OBJ := $(patsubst %.c,$(B)/%.o,$(wildcard userspace/daemon/*.c))
+EGRETD_OBJ := $(patsubst %.c,$(B)/%.o,$(wildcard userspace/daemon/*.c userspace/proxy/*.c))
 EGRET_OBJ := $(patsubst %.c,$(B)/%.o,$(wildcard userspace/cli/*.c))
 
 all: $(B)/egretd $(B)/egret

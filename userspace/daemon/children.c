@@ -68,7 +68,10 @@ static void stop_rest(struct children *c);
 static void report_death(struct monitor *m, const struct child *child, const char *name,
 			 const char *how)
 {
-	struct eg_note note = { .time_us = clock_wall_us(), .reason = EG_REASON_worker_died };
+	struct eg_note note = { .time_us = clock_wall_us(),
+				.reason = child_role(child) == EG_WORKER
+						  ? EG_REASON_worker_died
+						  : EG_REASON_credential_unavailable };
 
 	log_error("%s %s; it is started again", name, how);
 	(void)snprintf(note.text, sizeof(note.text), "%s %s", name, how);

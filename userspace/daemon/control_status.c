@@ -63,7 +63,7 @@ static json_t *daemon_end(struct monitor *m)
 			m->config->run_dir, "state_dir", m->config->state_dir, "policy", policy);
 	if (!end)
 		return NULL;
-	if (m->where->file)
+	if (m->where->file && access(m->where->file, F_OK) == 0)
 		(void)json_object_set_new(end, "config", json_string(m->where->file));
 	(void)json_object_set_new(end, "hooks", json_integer(hooks[0]));
 	(void)json_object_set_new(end, "hooks_total", json_integer(hooks[1]));

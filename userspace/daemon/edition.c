@@ -199,8 +199,16 @@ json_t *edition_operations(const struct edition *e, unsigned provider)
 		json_object_get(json_object_getn(e->providers, name.p, name.n), "operations");
 	json_t *names = json_array();
 
-	for (size_t i = 0; names && i < json_array_size(all); i++)
-		(void)json_array_append(names, json_object_get(json_array_get(all, i), "name"));
+	/* One operation may stand there more than once, with other places in other requests. */
+	for (size_t i = 0; names && i < json_array_size(all); i++) {
+		json_t *name_of = json_object_get(json_array_get(all, i), "name");
+		bool seen = false;
+
+		for (size_t k = 0; k < json_array_size(names); k++)
+			seen = seen || json_equal(json_array_get(names, k), name_of);
+		if (!seen)
+			(void)json_array_append(names, name_of);
+	}
 	return names;
 }
 

@@ -60,14 +60,17 @@ const char *events_advice(enum eg_reason reason)
 static void log_note(const char *from, const struct eg_note *n)
 {
 	static struct log_limit limit;
+	bool is_own = strcmp(from, "kernel") == 0 || strcmp(from, "monitor") == 0;
 
 	if (!log_allowed(&limit, 50))
 		return;
-	/* "allowed" is no refusal: there only its own words say anything. */
-	log_info("event from=%s reason=%s pid=%u uid=%u workload=%s exe=%s host=%s: %s%s%s", from,
-		 reasons[n->reason].name, n->pid, n->uid, n->workload, n->exe, n->host,
-		 n->reason == EG_REASON_allowed ? "" : reasons[n->reason].text,
-		 n->reason != EG_REASON_allowed && n->text[0] ? ": " : "", n->text);
+	/* Children log what they note themselves. "allowed" is no refusal: there only its own words
+	 * say anything. */
+	log_write(is_own ? LOG_INFO : LOG_DEBUG,
+		  "event from=%s reason=%s pid=%u uid=%u workload=%s exe=%s host=%s: %s%s%s", from,
+		  reasons[n->reason].name, n->pid, n->uid, n->workload, n->exe, n->host,
+		  n->reason == EG_REASON_allowed ? "" : reasons[n->reason].text,
+		  n->reason != EG_REASON_allowed && n->text[0] ? ": " : "", n->text);
 }
 
 static void deliver(struct events *e, const char *from, const struct eg_note *n)

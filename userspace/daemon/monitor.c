@@ -176,7 +176,7 @@ static int first_edition(struct monitor *m, struct diag *d)
 					   .policy = m->config->policy,
 					   .policy_fd = -EBADF };
 
-	return edition_new(&from, ++m->generation, d, &m->edition);
+	return edition_new(&from, 1, d, &m->edition);
 }
 
 /* Known before anything is attached, so that nothing passes in between. */

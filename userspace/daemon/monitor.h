@@ -39,7 +39,7 @@ struct monitor {
 	struct dataplane *dp;
 	struct identity *identity;
 	struct edition *edition; /* in force */
-	uint32_t generation; /* of the newest edition tried */
+
 	struct endpoints *endpoints;
 	struct listeners *listeners;
 	struct events *events;

@@ -71,7 +71,7 @@ static int new_edition(struct monitor *m, const struct config *c, int fd, const 
 					   .policy = fd >= 0 ? name : c->policy,
 					   .policy_fd = fd };
 
-	return edition_new(&from, ++m->generation, d, ret);
+	return edition_new(&from, m->edition->generation + 1, d, ret);
 }
 
 int reload_policy(struct monitor *m, int fd, const char *name, struct diag *d)
