@@ -4,10 +4,10 @@
  * one another by number. Written by emit.h, read through policy.h, shared by nobody else. Same
  * host, same binary: host byte order.
  *
- * Rules stand in four runs: active deny, active allow, shadow deny, shadow allow; within a run as
- * in the document. So "deny wins, then the first" is the lowest number. For each workload,
- * provider, kind and model pattern there is the set of rules whose conditions on it hold; a
- * decision intersects four of them.
+ * Rules stand in four runs: active deny, active allow, shadow deny, shadow allow; within a run
+ * those with the same conditions side by side. For each workload, provider, kind and model pattern
+ * there is the set of rules whose conditions on it hold; a decision intersects four of them and
+ * takes, of a run, the rule that stands first in the document.
  */
 #pragma once
 
@@ -60,7 +60,7 @@ struct image_rule {
 	uint32_t first_header, n_headers; /* of `headers` */
 	uint32_t first_cond, n_conds;
 	uint32_t flags;
-	uint32_t position; /* in the document; a permutation, see `order` */
+	uint32_t position; /* in the document */
 };
 
 /* In the order in which explain.h tries them. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Deciding is four sets of rules intersected, and the lowest rule in each run of image.h. */
+/* Deciding is four sets of rules intersected, and the first rule of each run of image.h. */
 #include "policy/policy.h"
 
 #include "base/glob.h"
@@ -164,33 +164,38 @@ static uint64_t range_mask(size_t w, uint32_t lo, uint32_t hi)
 	return mask;
 }
 
-static uint32_t first_in_word(const struct query *q, size_t w, uint64_t found)
+/* The earlier in the document of `best` and the rules of word w that apply. */
+static uint32_t first_in_word(const struct query *q, size_t w, uint64_t found, uint32_t best)
 {
+	const struct image_rule *rules = q->im->rules;
+
 	for (; found; found &= found - 1) {
 		uint32_t rule = (uint32_t)(w * 64) + (uint32_t)__builtin_ctzll(found);
 
-		if (q->by != BY_PATTERN || model_applies(q, &q->im->rules[rule]))
-			return rule;
+		if (best != IMAGE_NONE && rules[best].position < rules[rule].position)
+			continue;
+		if (q->by != BY_PATTERN || model_applies(q, &rules[rule]))
+			best = rule;
 	}
-	return IMAGE_NONE;
+	return best;
 }
 
+/* Of the rules of a run that apply, the first in the document. */
 static uint32_t first_in(const struct query *q, enum image_run run)
 {
 	uint32_t lo = run ? q->im->head->run_end[run - 1] : 0, hi = q->im->head->run_end[run];
+	uint32_t best = IMAGE_NONE;
 
 	for (size_t s = lo / 4096; s * 4096 < hi && lo < hi; s++) {
 		for (uint64_t live = summary_of(q, s); live; live &= live - 1) {
 			size_t w = s * 64 + (size_t)__builtin_ctzll(live);
 			uint64_t mask = range_mask(w, lo, hi);
-			uint32_t rule =
-				mask ? first_in_word(q, w, word_of(q, w) & mask) : IMAGE_NONE;
 
-			if (rule != IMAGE_NONE)
-				return rule;
+			if (mask)
+				best = first_in_word(q, w, word_of(q, w) & mask, best);
 		}
 	}
-	return IMAGE_NONE;
+	return best;
 }
 
 /* The first rule of the run that would apply had the request named a fitting model. */
