@@ -47,7 +47,7 @@ all: $(MAN) $(COMPLETION)
 $(B)/man/%: tools/man/%.in tools/assemble.sh $(B)/egret $(B)/egretd
 	$(call say,MAN,$@) mkdir -p $(@D)
 	$(Q)tools/assemble.sh $< COMMANDS="$(B)/egret help --man" REASONS="$(B)/egret help --reasons" \
-		KEYS="$(B)/egretd --print man" > $@
+		KEYS="$(B)/egretd --print man | sed 's/\([.:]\) \([A-Z0-9]\)/\1\n\2/g'" > $@
 	$(Q)! command -v mandoc >/dev/null || mandoc -T lint -W warning $@
 
 $(COMPLETION): tools/completion/egret.bash.in tools/assemble.sh $(B)/egret
