@@ -346,9 +346,17 @@ static void start(struct exchange *x, struct http_request *req)
 				.start_us = loop_now_us(w->loop),
 				.end = EG_REASON_allowed };
 	x->verdict.reason = EG_REASON_COUNT;
+	/* Even a request that could not be read is refused in the provider's shape. */
+	if (x->gen && x->caller->provider_generation == x->gen->number &&
+	    x->caller->provider >= 0) {
+		x->provider = (unsigned)x->caller->provider;
+		x->provider_known = true;
+	}
 	w->count.requests++;
 	record_open(x);
 	record_caller(x);
+	if (x->provider_known)
+		record_provider(x);
 	if (!req)
 		return;
 	x->is_head = slice_eq(req->method, SLICE("HEAD"));

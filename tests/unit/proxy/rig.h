@@ -647,6 +647,13 @@ static inline void rig_accept(struct rig *r, struct rig_end *u)
 	assert_int_equal(SSL_accept(u->ssl), 1);
 }
 
+static inline bool rig_has_provider_conn(const struct rig *r)
+{
+	struct pollfd p = { .fd = r->listener, .events = POLLIN };
+
+	return poll(&p, 1, 0) == 1;
+}
+
 /* close_notify and FIN. */
 static inline void rig_close(struct rig_end *e)
 {
