@@ -1,8 +1,9 @@
-# libegret.a holds every layer below the programs; egretd and egret link what they use of it.
-LIB_DIRS := base event proto provider policy quota identity vault tls upstream dataplane audit control
-LIB_SRC := $(foreach d,$(LIB_DIRS),$(wildcard userspace/$(d)/*.c))
+# libegret.a holds everything but the programs' main files, for them and for unit tests: each links
+# what it uses of it.
+LIB_DIRS := base event proto provider policy quota identity vault tls upstream dataplane audit control proxy daemon
+LIB_SRC := $(filter-out userspace/daemon/main.c,$(foreach d,$(LIB_DIRS),$(wildcard userspace/$(d)/*.c)))
 LIB_OBJ := $(LIB_SRC:%.c=$(B)/%.o) $(B)/llhttp/api.o $(B)/llhttp/http.o $(B)/llhttp/llhttp.o
-EGRETD_OBJ := $(patsubst %.c,$(B)/%.o,$(wildcard userspace/daemon/*.c userspace/proxy/*.c))
+EGRETD_OBJ := $(B)/userspace/daemon/main.o
 EGRET_OBJ := $(patsubst %.c,$(B)/%.o,$(wildcard userspace/cli/*.c))
 
 all: $(B)/egretd $(B)/egret

@@ -41,6 +41,9 @@ const struct config_key config_keys[] = {
 	  "Form of a line." },
 	{ "resolvers", CONFIG_SERVERS, FIELD(resolvers), "[]", 0, 0, NULL, false,
 	  "DNS servers to ask for providers' addresses. Empty: those of /etc/resolv.conf." },
+	{ "dns.trust", CONFIG_SERVERS, FIELD(dns_trust), "[]", 0, 0, NULL, true,
+	  "Addresses whose DNS answers to workloads are believed, besides `resolvers` and those of "
+	  "/etc/resolv.conf: addresses of governed names in them are governed from then on." },
 	{ "upstream.trust", CONFIG_LIST, FIELD(upstream_trust), "[]", 0, 0, NULL, true,
 	  "PEM files of authorities that providers' certificates may come from." },
 	{ "upstream.system_trust", CONFIG_BOOL, FIELD(system_trust), "true", 0, 0, NULL, true,

@@ -168,19 +168,21 @@ static void remove_oldest(struct endpoints *e, struct name *name)
 	remove_address(e, name, oldest);
 }
 
-static void confirm(struct endpoints *e, struct name *name, const struct eg_addr *a,
+/* Whether the address was not known before. */
+static bool confirm(struct endpoints *e, struct name *name, const struct eg_addr *a,
 		    uint64_t now_us)
 {
 	struct address *at = find_address(name, a);
+	bool is_new = !at;
 
-	if (!at) {
+	if (is_new) {
 		if (name->n == ADDRESSES_MAX)
 			remove_oldest(e, name);
 		at = realloc(name->v, (name->n + 1) * sizeof(*at));
 		if (!at) {
 			warnings_set(e->opts.warnings, "endpoint map",
 				     "an address of %s cannot be kept: out of memory", name->host);
-			return;
+			return true;
 		}
 		name->v = at;
 		at = &name->v[name->n++];
@@ -191,6 +193,7 @@ static void confirm(struct endpoints *e, struct name *name, const struct eg_addr
 	if (now_us > at->confirmed_us + ENDPOINTS_KEEP_US / 4)
 		touch(e);
 	at->confirmed_us = now_us;
+	return is_new;
 }
 
 static void install(struct endpoints *e, const struct name *name)
@@ -240,6 +243,7 @@ int endpoints_apply(struct endpoints *e, const struct edition *ed, struct diag *
 void endpoints_resolved(struct endpoints *e, const struct eg_resolved *res, uint64_t now_us)
 {
 	struct name *name;
+	bool any_new = false;
 	char host[256];
 
 	(void)slice_copy(slice_of(res->host, strnlen(res->host, sizeof(res->host))), host,
@@ -252,9 +256,11 @@ void endpoints_resolved(struct endpoints *e, const struct eg_resolved *res, uint
 	for (uint32_t i = 0; i < res->n; i++) {
 		struct eg_endpoint_key key = key_of(&res->addr[i]);
 
-		confirm(e, name, &res->addr[i], now_us);
+		any_new |= confirm(e, name, &res->addr[i], now_us);
 		set(e, &key, name->provider + 1, EG_ENDPOINT_RESOLVED);
 	}
+	if (any_new && e->opts.on_new)
+		e->opts.on_new(e->opts.ctx);
 	if (res->n)
 		name->answered_us = now_us;
 }

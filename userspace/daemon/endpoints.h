@@ -27,6 +27,8 @@ struct endpoints_opts {
 	struct dataplane *dp; /* NULL in tests: nothing reaches the kernel */
 	struct warnings *warnings; /* a full map is told here */
 	const char *file; /* where addresses are kept */
+	void (*on_new)(void *ctx); /* an address has become governed; may be NULL */
+	void *ctx;
 };
 
 int endpoints_new(const struct endpoints_opts *o, struct endpoints **ret) _must_check_;

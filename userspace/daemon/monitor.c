@@ -17,11 +17,13 @@
 #include "daemon/edition.h"
 #include "daemon/endpoints.h"
 #include "daemon/events.h"
+#include "daemon/learning.h"
 #include "daemon/listeners.h"
 #include "daemon/notify.h"
 #include "daemon/reload.h"
 #include "daemon/runs.h"
 #include "daemon/state.h"
+#include "daemon/sweeper.h"
 #include "daemon/users.h"
 #include "daemon/warnings.h"
 #include "dataplane/dataplane.h"
@@ -179,17 +181,30 @@ static int first_edition(struct monitor *m, struct diag *d)
 	return edition_new(&from, 1, d, &m->edition);
 }
 
+static void on_new_endpoint(void *ctx)
+{
+	struct monitor *m = ctx;
+
+	sweeper_soon(m->sweeper);
+}
+
 /* Known before anything is attached, so that nothing passes in between. */
 static int make_endpoints(struct monitor *m, struct diag *d)
 {
 	char file[4352];
-	struct endpoints_opts o = { .loop = m->loop, .dp = m->dp, .warnings = m->warnings };
+	struct endpoints_opts o = { .loop = m->loop,
+				    .dp = m->dp,
+				    .warnings = m->warnings,
+				    .on_new = on_new_endpoint,
+				    .ctx = m };
 	struct diag kept = { 0 };
 	int r;
 
 	(void)snprintf(file, sizeof(file), "%s/endpoints.json", m->config->state_dir);
 	o.file = file;
-	r = endpoints_new(&o, &m->endpoints);
+	r = sweeper_new(m->loop, m->dp, &m->sweeper);
+	if (r == 0)
+		r = endpoints_new(&o, &m->endpoints);
 	if (r == 0 && endpoints_read(m->endpoints, &kept) < 0) {
 		char text[800];
 
@@ -275,6 +290,8 @@ static int start(struct monitor *m, struct diag *d)
 	if (r == 0)
 		r = make_endpoints(m, d);
 	if (r == 0)
+		r = learning_apply(m->dp, m->config, m->edition, d);
+	if (r == 0)
 		r = dataplane_attach(m->dp, d);
 	if (r == 0)
 		r = children_new(m, d, &m->children);
@@ -284,6 +301,8 @@ static int start(struct monitor *m, struct diag *d)
 		r = control_start(m, d);
 	if (r == 0)
 		r = children_start(m->children, d);
+	if (r == 0)
+		sweeper_soon(m->sweeper);
 	if (r == 0)
 		timer_start(&m->start_limit, m->loop, START_US, on_start_limit);
 	return r;
@@ -303,6 +322,7 @@ static void clear(struct monitor *m)
 	m->anchor = anchor_free(m->anchor);
 	m->listeners = listeners_free(m->listeners);
 	m->endpoints = endpoints_free(m->endpoints);
+	m->sweeper = sweeper_free(m->sweeper);
 	if (m->release && m->dp && dataplane_release(m->dp, &d) < 0) {
 		log_error("enforcement cannot be taken away: %s", d.text);
 		m->status = 1;

@@ -41,6 +41,7 @@ struct monitor {
 	struct edition *edition; /* in force */
 
 	struct endpoints *endpoints;
+	struct sweeper *sweeper;
 	struct listeners *listeners;
 	struct events *events;
 	struct children *children;

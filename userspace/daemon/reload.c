@@ -10,6 +10,7 @@
 #include "daemon/credentials.h"
 #include "daemon/edition.h"
 #include "daemon/endpoints.h"
+#include "daemon/learning.h"
 #include "daemon/trust.h"
 #include "daemon/users.h"
 #include "daemon/warnings.h"
@@ -57,6 +58,10 @@ static void put_in_force(struct monitor *m, struct edition *e)
 		warnings_set(m->warnings, "endpoints", "%s", d.text);
 	else
 		warnings_clear(m->warnings, "endpoints");
+	if (learning_apply(m->dp, m->config, e, &d) < 0)
+		warnings_set(m->warnings, "learning", "%s", d.text);
+	else
+		warnings_clear(m->warnings, "learning");
 	children_send_policy(m->children);
 	cover_names(m);
 	(void)edition_free(old);

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon/learning.h"
+
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/slice.h"
+#include "daemon/config.h"
+#include "daemon/edition.h"
+#include "dataplane/dataplane.h"
+#include "provider/catalogue.h"
+
+#define RESOLV_CONF "/etc/resolv.conf"
+
+bool learning_parse_server(const char *text, struct eg_addr *ret)
+{
+	struct slice s = slice_str(text);
+	char addr[INET6_ADDRSTRLEN];
+	struct in_addr v4;
+	const char *end;
+
+	if (s.n && s.p[0] == '[') {
+		end = memchr(s.p, ']', s.n);
+		if (!end)
+			return false;
+		s = slice_of(s.p + 1, (size_t)(end - s.p) - 1);
+	} else {
+		end = memchr(s.p, ':', s.n);
+		if (end && !memchr(end + 1, ':', s.n - (size_t)(end + 1 - s.p)))
+			s.n = (size_t)(end - s.p); /* a port: IPv6 has more colons */
+	}
+	if (s.n >= sizeof(addr))
+		return false;
+	(void)slice_copy(s, addr, sizeof(addr));
+	if (inet_pton(AF_INET, addr, &v4) == 1) {
+		*ret = (struct eg_addr){ { 0, 0, htonl(0xffff), v4.s_addr } };
+		return true;
+	}
+	return inet_pton(AF_INET6, addr, ret) == 1;
+}
+
+void learning_read_resolv_conf(const char *file, learning_server_fn fn, void *ctx)
+{
+	char line[512], word[64], addr[64];
+	FILE *f = fopen(file, "re");
+
+	while (f && fgets(line, sizeof(line), f))
+		if (sscanf(line, "%63s %63s", word, addr) == 2 && strcmp(word, "nameserver") == 0) {
+			addr[strcspn(addr, "%")] = '\0'; /* the scope of a link-local one */
+			fn(ctx, addr);
+		}
+	if (f)
+		(void)fclose(f);
+}
+
+struct trust {
+	struct dataplane *dp;
+	int error;
+};
+
+static void believe(void *ctx, const char *text)
+{
+	struct trust *t = ctx;
+	struct eg_addr addr;
+
+	if (t->error == 0 && learning_parse_server(text, &addr))
+		t->error = dataplane_resolver_set(t->dp, &addr);
+}
+
+static int apply_resolvers(struct dataplane *dp, const struct config *c, struct diag *d)
+{
+	struct trust t = { .dp = dp };
+
+	learning_read_resolv_conf(RESOLV_CONF, believe, &t);
+	for (size_t i = 0; i < c->resolvers.n; i++)
+		believe(&t, c->resolvers.v[i]);
+	for (size_t i = 0; i < c->dns_trust.n; i++)
+		believe(&t, c->dns_trust.v[i]);
+	if (t.error < 0)
+		(void)diag_at(d, 0, 0, "cannot tell the kernel which resolvers to believe: %s",
+			      strerror(-t.error));
+	return t.error;
+}
+
+/* Every host of every provider. */
+static int gather_names(const struct catalogue *cat, struct dataplane_name **ret, size_t *ret_n)
+{
+	struct dataplane_name *names;
+	size_t n = 0, room = 0;
+
+	for (size_t p = 0; p < catalogue_providers(cat); p++)
+		room += catalogue_provider(cat, (unsigned)p)->n_hosts;
+	names = calloc(room + 1, sizeof(*names));
+	if (!names)
+		return -ENOMEM;
+	for (size_t p = 0; p < catalogue_providers(cat); p++) {
+		const struct catalogue_provider *one = catalogue_provider(cat, (unsigned)p);
+
+		for (size_t i = 0; i < one->n_hosts; i++)
+			names[n++] = (struct dataplane_name){ one->hosts[i], (uint32_t)p + 1 };
+	}
+	*ret = names;
+	*ret_n = n;
+	return 0;
+}
+
+int learning_apply(struct dataplane *dp, const struct config *c, const struct edition *e,
+		   struct diag *d)
+{
+	_cleanup_free_ struct dataplane_name *names = NULL;
+	size_t n = 0;
+	int r;
+
+	r = apply_resolvers(dp, c, d);
+	if (r == 0)
+		r = gather_names(e->catalogue, &names, &n);
+	return r < 0 ? r : dataplane_names_set(dp, names, n, d);
+}

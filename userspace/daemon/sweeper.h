@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Ends connections that are older than enforcement, or than the knowledge that their address is
+ * governed: shortly after the start and after every new address. The gate holds them anyway; their
+ * owners are told instead of waiting for a timeout.
+ */
+#pragma once
+
+#include "base/cleanup.h"
+#include "event/loop.h"
+
+struct dataplane;
+struct sweeper;
+
+int sweeper_new(struct loop *l, struct dataplane *dp, struct sweeper **ret) _must_check_;
+struct sweeper *sweeper_free(struct sweeper *s); /* returns NULL */
+/* Soon, once for all calls until then. */
+void sweeper_soon(struct sweeper *s);
