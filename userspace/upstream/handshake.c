@@ -82,8 +82,7 @@ static void fail(struct conn *c, int ssl_error, int saved_errno)
 		describe_failed(c, ssl_error, saved_errno, detail, sizeof(detail));
 	ERR_clear_error();
 	/* Should the session be what it stumbled over, the next one begins anew. */
-	if (SSL_session_reused(c->pub.ssl) || !untrusted)
-		upstream_key_set_session(c->pub.key, NULL);
+	upstream_key_set_session(c->pub.key, NULL);
 	finish(c, untrusted ? EG_REASON_upstream_untrusted : EG_REASON_upstream_unreachable,
 	       detail);
 }

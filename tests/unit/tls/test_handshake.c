@@ -142,20 +142,6 @@ static void test_renegotiation_is_refused(void **state)
 	link_close(&l);
 }
 
-/* Idle connections are many: OpenSSL must not keep its 16 KiB buffers for them. */
-static void test_idle_memory(void **state)
-{
-	struct shake s = { .sni = "api.test" };
-	struct link l;
-
-	shake(*state, &s, &l);
-	link_talk(&l);
-	assert_true(SSL_get_mode(l.server) & SSL_MODE_RELEASE_BUFFERS);
-	assert_true(SSL_get_read_ahead(l.server));
-	assert_false(SSL_has_pending(l.server));
-	link_close(&l);
-}
-
 /* Records that arrived together are read with one system call; the later ones wait inside. */
 static void test_read_ahead_is_announced(void **state)
 {
@@ -191,7 +177,6 @@ int main(void)
 		T(no_name_is_refused),
 		T(root_is_not_sent),
 		T(renegotiation_is_refused),
-		T(idle_memory),
 		T(read_ahead_is_announced),
 	};
 
