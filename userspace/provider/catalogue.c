@@ -17,18 +17,6 @@ static int find(const struct catalogue *c, enum image_class class, uint32_t node
 	return e && e->class != IMAGE_EMPTY ? (int)e->value : -1;
 }
 
-static struct slice last_label(struct slice *rest)
-{
-	size_t at = rest->n;
-	struct slice label;
-
-	while (at > 0 && rest->p[at - 1] != '.')
-		at--;
-	label = slice_of(rest->p + at, rest->n - at);
-	rest->n = at > 0 ? at - 1 : 0;
-	return label;
-}
-
 static int match_host(const struct catalogue *c, uint32_t node, struct slice rest);
 
 static int match_child(const struct catalogue *c, uint32_t node, struct slice edge,
@@ -71,7 +59,7 @@ static int match_host(const struct catalogue *c, uint32_t node, struct slice res
 
 	if (rest.n == 0)
 		return (int)at->host_here - 1;
-	label = last_label(&rest);
+	label = image_last_label(&rest);
 	provider = match_child(c, node, label, rest);
 	if (provider < 0)
 		provider = match_ends(c, node, label, rest);
@@ -261,13 +249,9 @@ bool catalogue_is_placeholder(const struct catalogue *c, struct slice value)
 
 struct slice catalogue_find_credential_field(const struct catalogue *c, struct slice name)
 {
-	char lower[64];
-	int provider;
+	char text[64];
+	struct slice field;
+	int provider = image_field_name(name, text, &field) ? find(c, IMAGE_FIELD, 0, field) : -1;
 
-	if (name.n > sizeof(lower))
-		return slice_of("", 0);
-	for (size_t i = 0; i < name.n; i++)
-		lower[i] = ascii_lower(name.p[i]);
-	provider = find(c, IMAGE_FIELD, 0, slice_of(lower, name.n));
 	return provider < 0 ? slice_of("", 0) : c->provider[provider].credential_field;
 }

@@ -94,5 +94,6 @@ bool catalogue_cidr_at(const struct catalogue *c, size_t i, struct eg_endpoint_k
 int catalogue_find_key_prefix(const struct catalogue *c, struct slice value, size_t *ret_length);
 /* Some provider's placeholder, exactly. */
 bool catalogue_is_placeholder(const struct catalogue *c, struct slice value);
-/* A field in which some provider takes its credential: its name in lower case, or empty. */
+/* A field in which some provider takes its credential: its name in lower case, or empty. Any case,
+ * and '_' is as good as '-', since some servers read it so. */
 struct slice catalogue_find_credential_field(const struct catalogue *c, struct slice name);

@@ -130,6 +130,7 @@ static int compile_credential(const struct catalogue_read *c, json_t *object, ui
 {
 	json_t *credential = json_object_get(object, "credential");
 	struct slice field;
+	char text[64];
 	int r;
 
 	if (!credential && json_array_size(json_object_get(object, "operations")) == 0)
@@ -148,7 +149,11 @@ static int compile_credential(const struct catalogue_read *c, json_t *object, ui
 	if (r == 0)
 		r = catalogue_read_text(c, credential, "field", &catalogue_rule_field, true,
 					&field);
-	return r < 0 ? r : put_shared(c->b, IMAGE_FIELD, field, provider);
+	if (r < 0)
+		return r;
+	/* The rule for names keeps it short enough. */
+	(void)image_field_name(field, text, &field);
+	return put_shared(c->b, IMAGE_FIELD, field, provider);
 }
 
 static int compile_placeholder(const struct catalogue_read *c, json_t *object, uint32_t provider,

@@ -37,19 +37,6 @@ static bool is_label(struct slice s)
 	return true;
 }
 
-/* Cuts the label after the last dot off *rest. */
-static struct slice last_label(struct slice *rest)
-{
-	size_t at = rest->n;
-	struct slice label;
-
-	while (at > 0 && rest->p[at - 1] != '.')
-		at--;
-	label = slice_of(rest->p + at, rest->n - at);
-	rest->n = at > 0 ? at - 1 : 0;
-	return label;
-}
-
 static bool is_host(struct slice s)
 {
 	struct slice rest = s;
@@ -58,7 +45,7 @@ static bool is_host(struct slice s)
 	if (s.n > HOST_MAX || s.p[0] == '.')
 		return false;
 	while (rest.n) {
-		struct slice label = last_label(&rest);
+		struct slice label = image_last_label(&rest);
 
 		if (!is_label(label) || ++labels > IMAGE_PATTERN_LABELS_MAX)
 			return false;
@@ -84,7 +71,7 @@ static int add_pattern(struct catalogue_build *b, struct slice host, uint32_t pr
 	int at = 0;
 
 	while (rest.n && at >= 0)
-		at = catalogue_build_child(b, (uint32_t)at, last_label(&rest));
+		at = catalogue_build_child(b, (uint32_t)at, image_last_label(&rest));
 	if (at < 0)
 		return at;
 	node = catalogue_build_get_node(b, (uint32_t)at);

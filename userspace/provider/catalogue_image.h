@@ -151,3 +151,27 @@ static inline const struct image_entry *image_probe(const struct image_entry *en
 	}
 	return NULL;
 }
+
+/* Cuts the label after the last dot off *rest. */
+static inline struct slice image_last_label(struct slice *rest)
+{
+	size_t at = rest->n;
+	struct slice label;
+
+	while (at > 0 && rest->p[at - 1] != '.')
+		at--;
+	label = slice_of(rest->p + at, rest->n - at);
+	rest->n = at > 0 ? at - 1 : 0;
+	return label;
+}
+
+/* A field's name as servers that turn '_' into '-' read it, in lower case. False: too long. */
+static inline bool image_field_name(struct slice name, char to[static 64], struct slice *ret)
+{
+	if (name.n > 64)
+		return false;
+	for (size_t i = 0; i < name.n; i++)
+		to[i] = name.p[i] == '_' ? '-' : ascii_lower(name.p[i]);
+	*ret = slice_of(to, name.n);
+	return true;
+}

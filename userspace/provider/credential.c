@@ -3,8 +3,13 @@
 
 #include "provider/credential_query.h"
 
-/* Fields that carry credentials somewhere, beside those that the catalogue and http.h know. */
+/* Fields that carry credentials somewhere, beside those that the catalogue knows. */
 static const char *const fields[] = {
+	"authorization",
+	"proxy-authorization",
+	"x-api-key",
+	"api-key",
+	"x-goog-api-key",
 	"apikey",
 	"x-apikey",
 	"x-api-token",
@@ -18,29 +23,26 @@ static const char *const fields[] = {
 	"ocp-apim-subscription-key",
 };
 
+/* In any case, and with '_' for '-': servers behind CGI and its kin cannot tell them apart. */
+static bool is_field(struct slice name, struct slice field)
+{
+	if (name.n != field.n)
+		return false;
+	for (size_t i = 0; i < name.n; i++)
+		if (ascii_lower(name.p[i]) != field.p[i] &&
+		    !(name.p[i] == '_' && field.p[i] == '-'))
+			return false;
+	return true;
+}
+
 /* The name (static, or in the catalogue) of a field that is a place for credentials, or empty. */
 static struct slice place_of(const struct catalogue *c, const struct http_field *f)
 {
-	switch (f->id) {
-	case HTTP_authorization:
-		return SLICE("authorization");
-	case HTTP_proxy_authorization:
-		return SLICE("proxy-authorization");
-	case HTTP_x_api_key:
-		return SLICE("x-api-key");
-	case HTTP_api_key:
-		return SLICE("api-key");
-	case HTTP_x_goog_api_key:
-		return SLICE("x-goog-api-key");
-	case HTTP_other:
-		break;
-	default:
-		return slice_of("", 0);
-	}
 	for (size_t i = 0; i < ARRAY_SIZE(fields); i++)
-		if (slice_ieq(f->name, slice_str(fields[i])))
+		if (is_field(f->name, slice_str(fields[i])))
 			return slice_str(fields[i]);
-	return catalogue_find_credential_field(c, f->name);
+	/* Every field that http.h knows and that is such a place is in the list above. */
+	return f->id == HTTP_other ? catalogue_find_credential_field(c, f->name) : slice_of("", 0);
 }
 
 /* Cuts up to the separator off *rest. */

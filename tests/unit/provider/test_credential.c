@@ -115,6 +115,18 @@ static void takes_a_key_out_of_every_field(void **state)
 	}
 }
 
+static void takes_underscores_for_dashes(void **state)
+{
+	(void)state;
+	one_field("X_Api_Key", "k", "x-api-key", "k");
+	one_field("x-api_key", "k", "x-api-key", "k");
+	one_field("API_KEY", "k", "api-key", "k");
+	one_field("x_goog_api_key", "k", "x-goog-api-key", "k");
+	one_field("Proxy_Authorization", "k", "proxy-authorization", "k");
+	one_field("xi_api_key", "k", "xi-api-key", "k");
+	one_field("cf_aig-authorization", "k", "cf-aig-authorization", "k");
+}
+
 static void knows_placeholders_exactly(void **state)
 {
 	(void)state;
@@ -387,6 +399,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(takes_a_key_out_of_every_field),
+		cmocka_unit_test(takes_underscores_for_dashes),
 		cmocka_unit_test(knows_placeholders_exactly),
 		cmocka_unit_test(reads_basic),
 		cmocka_unit_test(takes_known_keys_out_of_unknown_fields),
