@@ -113,8 +113,6 @@ void conn_set_idle(struct conn *c, bool idle)
 		TAILQ_INSERT_TAIL(&cs->idle, c, link);
 	else
 		TAILQ_INSERT_TAIL(&cs->busy, c, link);
-	if (idle && c->w->stopping)
-		conn_close(c, false);
 }
 
 struct conn *conn_bury(struct conn *c)

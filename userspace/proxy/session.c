@@ -501,8 +501,11 @@ static void settle(struct session *s)
 	if (buf_len(&s->out))
 		events |= IO_WRITE;
 	io_want(&c->io, events);
-	if (s->state == SESSION_IDLE)
-		conn_set_idle(c, true);
+	if (s->state != SESSION_IDLE)
+		return;
+	conn_set_idle(c, true);
+	if (worker_of(s)->stopping)
+		conn_close(c, false);
 }
 
 static void step(struct session *s)

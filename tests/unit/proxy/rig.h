@@ -295,7 +295,30 @@ static inline struct json_doc *rig_doc(const char *text)
 struct rig_push {
 	struct rig *r;
 	int fds[2];
+	bool done;
 };
+
+static inline void rig_look(void *arg)
+{
+	struct rig_push *p = arg;
+	const struct worker *w = p->r->w;
+
+	p->done = w->gen && w->gen->number == p->r->generation && w->slab && w->vault;
+}
+
+/* Waits until what was sent has arrived. */
+static inline void rig_wait(struct rig *r)
+{
+	struct rig_push p = { .r = r };
+
+	for (int i = 0; i < RIG_LIMIT_S * 1000 && !p.done; i++) {
+		struct pollfd none = { .fd = -1 };
+
+		(void)poll(&none, 1, 1);
+		rig_do(&r->at_worker, rig_look, &p);
+	}
+	assert_true(p.done);
+}
 
 static inline void rig_send_policy(void *arg)
 {
@@ -323,6 +346,7 @@ static inline void rig_set_policy(struct rig *r, const char *policy)
 	push.fds[0] = rig_memfd(buf_slice(&image));
 	push.fds[1] = rig_memfd(buf_slice(&compiled));
 	rig_do(&r->at_peers, rig_send_policy, &push);
+	rig_wait(r);
 	close(push.fds[0]);
 	close(push.fds[1]);
 	c = catalogue_free(c);
