@@ -45,7 +45,7 @@ static const struct column record[] = {
 	{ "first byte", "first_us", FORM_DURATION },
 	{ "total", "total_us", FORM_DURATION },
 	{ "pid", "pid", FORM_COUNT },
-	{ "started", "start_ns", FORM_DURATION_NS },
+	{ "started after boot", "start_ns", FORM_DURATION_NS },
 	{ "uid", "uid", FORM_COUNT },
 	{ "gid", "gid", FORM_COUNT },
 	{ "exe", "exe", FORM_TEXT },

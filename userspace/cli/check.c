@@ -91,6 +91,12 @@ static int absorb(struct check *c, const char *name)
 	return message ? check_row(c, name, CHECK_FAIL, NULL, "%s", message) : cli_oom(c->cli);
 }
 
+/* While names are resolved, those that are known are served. */
+static bool is_up(const char *phase)
+{
+	return phase && (strcmp(phase, "serving") == 0 || strcmp(phase, "resolving") == 0);
+}
+
 int check_daemon(struct check *c)
 {
 	struct ask status = { .command = "status" },
@@ -110,10 +116,12 @@ int check_daemon(struct check *c)
 	cgroup = text_of(end, "cgroup");
 	phase = text_of(end, "phase");
 	(void)slice_copy(slice_str(cgroup), c->cgroup, sizeof(c->cgroup));
-	r = check_row(
-		c, "daemon", phase && strcmp(phase, "serving") == 0 ? CHECK_OK : CHECK_WARN, NULL,
-		"egretd %s, pid %lld, %s", text_of(end, "version") ? text_of(end, "version") : "?",
-		(long long)json_integer_value(json_object_get(end, "pid")), phase ? phase : "?");
+	c->daemon_pid = json_integer_value(json_object_get(end, "pid"));
+	r = check_row(c, "daemon", is_up(phase) ? CHECK_OK : CHECK_WARN,
+		      is_up(phase) ? NULL : "wait a moment, and look again",
+		      "egretd %s, pid %lld, %s",
+		      text_of(end, "version") ? text_of(end, "version") : "?", c->daemon_pid,
+		      phase ? phase : "?");
 	json_decref(end);
 	end = NULL;
 	if (r == 0 && ask(c->cli, &checks, NULL, &end) < 0)

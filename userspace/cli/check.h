@@ -15,6 +15,7 @@ struct check {
 	bool has_failed;
 	char cgroup[256]; /* where enforcement is, as the daemon says; empty: it does not */
 	bool has_daemon;
+	long long daemon_pid; /* 0: it does not say */
 };
 
 /* advice NULL: nothing is to be done. */

@@ -3,12 +3,13 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "cli/check.h"
 #include "cli/pinned.h"
 #include "dataplane/cgroup.h"
 #include "egret/abi.h"
-#include "egret/names.h"
+#include "identity/cgroupfs.h"
 
 struct looked {
 	struct check *check;
@@ -43,21 +44,58 @@ static int on_hook(void *ctx, const struct inspect_hook *h)
 static int say(struct check *c, const struct looked *l, const char *cgroup)
 {
 	if (l->missing == 0)
-		return check_row(c, "hooks", CHECK_OK, NULL, "all %u are attached to %s",
+		return check_row(c, "hooks attached", CHECK_OK, NULL, "all %u are attached to %s",
 				 l->attached, cgroup);
-	return check_row(c, "hooks", CHECK_FAIL,
+	return check_row(c, "hooks attached", CHECK_FAIL,
 			 l->attached ? "restart egretd: it attaches what is missing"
 				     : "start egretd: until then nothing is enforced",
 			 "%u of %u are not attached to %s: %s", l->missing,
 			 l->attached + l->missing, cgroup, l->names);
 }
 
-/* As the daemon says, else the mount. */
-static int find_cgroup(const struct check *c, char *to, size_t size)
+static int on_prog(void *ctx, const struct inspect_prog *p)
 {
-	if (!c->cgroup[0])
-		return cgroup_mount(to, size);
-	return slice_copy(slice_str(c->cgroup), to, size) ? 0 : -EINVAL;
+	uint64_t *cgroup = ctx;
+
+	*cgroup = p->cgroup;
+	return p->cgroup != 0; /* one is enough: all are on the same */
+}
+
+/* Where the pins' links are attached: the directory of that cgroup. */
+static int find_pinned(const struct inspect *in, const char *mount, char *to, size_t size)
+{
+	struct cgroupfs fs;
+	char path[256];
+	uint64_t id = 0;
+	int r = inspect_progs(in, on_prog, &id), n;
+
+	if (r < 0 || !id)
+		return -ENOENT;
+	r = cgroupfs_open(&fs, mount);
+	if (r < 0)
+		return r;
+	r = cgroupfs_path(&fs, id, path, sizeof(path));
+	cgroupfs_close(&fs);
+	if (r < 0)
+		return r;
+	n = snprintf(to, size, "%s%s", mount, strcmp(path, "/") == 0 ? "" : path);
+	return n > 0 && (size_t)n < size ? 0 : -ENAMETOOLONG;
+}
+
+/* As the daemon says, else as the pins say, else the mount: where it would be. */
+static int find_cgroup(const struct check *c, const struct inspect *in, char *to, size_t size)
+{
+	char mount[256];
+	int r;
+
+	if (c->cgroup[0])
+		return slice_copy(slice_str(c->cgroup), to, size) ? 0 : -EINVAL;
+	r = cgroup_mount(mount, sizeof(mount));
+	if (r < 0)
+		return r;
+	if (in && find_pinned(in, mount, to, size) == 0)
+		return 0;
+	return slice_copy(slice_str(mount), to, size) ? 0 : -EINVAL;
 }
 
 int check_hooks(struct check *c)
@@ -70,21 +108,21 @@ int check_hooks(struct check *c)
 
 	if (!cli_path(c->cli, "bpf", dir, sizeof(dir)))
 		return cli_usage(c->cli, "--run-dir: the path is too long");
-	r = find_cgroup(c, cgroup, sizeof(cgroup));
-	if (r < 0)
-		return check_row(c, "hooks", CHECK_FAIL, NULL, "no cgroup to look at: %s",
-				 strerror(-r));
 	r = inspect_open(dir, &d, &in);
 	if (r < 0 && r != -ENOENT)
-		return check_row(c, "hooks", geteuid() == 0 ? CHECK_FAIL : CHECK_WARN,
+		return check_row(c, "hooks attached", geteuid() == 0 ? CHECK_FAIL : CHECK_WARN,
 				 geteuid() == 0 ? NULL : "run `egret check` as root",
 				 "cannot read the pins in %s: %s", dir,
 				 d.text[0] ? d.text : strerror(-r));
+	r = find_cgroup(c, in, cgroup, sizeof(cgroup));
+	if (r < 0)
+		return check_row(c, "hooks attached", CHECK_FAIL, NULL, "no cgroup to look at: %s",
+				 strerror(-r));
 	r = inspect_hooks(in, cgroup, on_hook, &l);
 	if (l.error)
 		return l.error;
 	if (r < 0)
-		return check_row(c, "hooks", geteuid() == 0 ? CHECK_FAIL : CHECK_WARN,
+		return check_row(c, "hooks attached", geteuid() == 0 ? CHECK_FAIL : CHECK_WARN,
 				 geteuid() == 0 ? NULL : "run `egret check` as root",
 				 "cannot ask what is attached to %s: %s", cgroup, strerror(-r));
 	return say(c, &l, cgroup);
@@ -117,6 +155,17 @@ static void find_listener(const char *path, struct listener *ret)
 		(void)fclose(f);
 }
 
+/* True also when this user may not know. */
+static bool shares_netns(const struct check *c)
+{
+	char path[64];
+	struct stat own, other;
+
+	(void)snprintf(path, sizeof(path), "/proc/%lld/ns/net", c->daemon_pid);
+	return stat("/proc/self/ns/net", &own) < 0 || stat(path, &other) < 0 ||
+	       own.st_ino == other.st_ino;
+}
+
 static int check_listener(struct check *c, const char *name, const char *path)
 {
 	struct listener l = { 0 };
@@ -132,8 +181,14 @@ static int check_listener(struct check *c, const char *name, const char *path)
 				 c->has_daemon ? "port %d"
 					       : "port %d is taken while egretd is away",
 				 EG_PROXY_PORT);
-	return check_row(c, name, c->has_daemon ? CHECK_FAIL : CHECK_OK,
-			 c->has_daemon ? "see the log of egretd" : NULL,
+	if (!c->has_daemon || !shares_netns(c))
+		return check_row(
+			c, name, CHECK_OK, NULL,
+			"nothing listens on port %d in this network namespace%s", EG_PROXY_PORT,
+			c->has_daemon ? ", which is not egretd's: it opens one for the first "
+					"workload in it"
+				      : "");
+	return check_row(c, name, CHECK_FAIL, "see the log of egretd",
 			 "nothing listens on port %d in this network namespace", EG_PROXY_PORT);
 }
 

@@ -8,6 +8,7 @@
 #include "cli/when.h"
 
 #define CELL_MAX (4u << 20)
+#define SOME	 3 /* of a list in a table */
 
 static int append_bytes(struct buf *out, json_int_t n)
 {
@@ -43,6 +44,7 @@ static int append_number(struct buf *out, json_int_t n, enum form form)
 	case FORM_BYTES:
 		return append_bytes(out, n);
 	case FORM_TEXT:
+	case FORM_SOME:
 	case FORM_COUNT:
 	case FORM_LABELS:
 		break;
@@ -107,6 +109,8 @@ static int append_value(struct buf *out, const json_t *v, enum form form)
 		return append_scalar(out, v, form);
 	json_array_foreach(v, i, item)
 	{
+		if (r == 0 && form == FORM_SOME && i == SOME && json_array_size(v) > SOME + 1)
+			return buf_printf(out, ",+%zu", json_array_size(v) - SOME);
 		if (r == 0 && i)
 			r = buf_append(out, ",", 1);
 		if (r == 0)

@@ -7,6 +7,7 @@
 
 enum form {
 	FORM_TEXT, /* strings, numbers and booleans as they are; arrays with commas; escaped */
+	FORM_SOME, /* the same, of a long array its first ones and the number of the others */
 	FORM_COUNT, /* a number, right-aligned */
 	FORM_TIME, /* *_us since 1970 */
 	FORM_DURATION, /* *_us */

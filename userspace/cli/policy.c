@@ -96,9 +96,26 @@ static int check_here(struct cli *cli, const char *file, const struct diag *dead
 	return r;
 }
 
-static int do_check(struct cli *cli, const struct args *args)
+/* The file that the daemon's policy came from; the usual one when it has none or is away. */
+static json_t *configured_file(struct cli *cli)
 {
-	const char *file = args_get(args, "FILE") ?: EG_POLICY_FILE;
+	struct ask a = { .command = "policy.show" };
+	struct diag dead = { 0 };
+	json_t *end = NULL, *file = NULL;
+	const char *source;
+
+	if (ask(cli, &a, &dead, &end) == 0)
+		file = json_incref(json_object_get(end, "source"));
+	json_decref(end);
+	source = json_string_value(file);
+	if (source && source[0] == '/')
+		return file;
+	json_decref(file);
+	return json_string(EG_POLICY_FILE);
+}
+
+static int check_file(struct cli *cli, const struct args *args, const char *file)
+{
 	struct diag dead = { 0 };
 	int r;
 
@@ -106,6 +123,18 @@ static int do_check(struct cli *cli, const struct args *args)
 		return check_here(cli, file, NULL);
 	r = ask_about_file(cli, "policy.check", file, &dead);
 	return r == ASK_DEAD ? check_here(cli, file, &dead) : r;
+}
+
+static int do_check(struct cli *cli, const struct args *args)
+{
+	const char *file = args_get(args, "FILE");
+	json_t *configured = file || args_has(args, "--offline") ? NULL : configured_file(cli);
+	int r = cli->error ? -EIO
+			   : check_file(cli, args,
+					file ?: json_string_value(configured) ?: EG_POLICY_FILE);
+
+	json_decref(configured);
+	return r;
 }
 
 static int do_load(struct cli *cli, const struct args *args)

@@ -6,7 +6,7 @@
 static const struct column columns[] = {
 	{ "NAME", "name", FORM_TEXT },	     { "TRUST", "trust", FORM_TEXT },
 	{ "DIALECT", "dialect", FORM_TEXT }, { "CREDENTIALS", "credentials", FORM_TEXT },
-	{ "HOSTS", "hosts", FORM_TEXT },
+	{ "HOSTS", "hosts", FORM_SOME },
 };
 
 static const struct column fields[] = {

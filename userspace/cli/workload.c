@@ -23,7 +23,7 @@ static const struct column principal[] = {
 	{ "workload", "workload", FORM_TEXT },
 	{ "reason", "reason", FORM_TEXT },
 	{ "pid", "pid", FORM_COUNT },
-	{ "started", "start_ns", FORM_DURATION_NS },
+	{ "started after boot", "start_ns", FORM_DURATION_NS },
 	{ "uid", "uid", FORM_COUNT },
 	{ "gid", "gid", FORM_COUNT },
 	{ "user", "user", FORM_TEXT },

@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What egret can say when egretd is dead: its programs still enforce, and their pins can be read."""
+import json
+import subprocess
+
+import pytest
+
+from lib.daemon import Daemon
+from lib.system import PYTHON
+
+POLICY = {"workloads": {"load": {"match": [{"cgroup": "/load"}]}}, "rules": []}
+
+# A client that has connected and holds on to its socket, whatever happens at the other end.
+HOLD = """
+import socket, sys
+s = socket.create_connection(("api.openai.com", 443))
+print("connected", flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def daemon(world):
+    d = Daemon(world, policy=POLICY)
+    world.closers.append(d.stop)
+    return d.start()
+
+
+@pytest.fixture
+def client(world, daemon):
+    proc = world.start([PYTHON, "-c", HOLD], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert proc.stdout.readline() == "connected\n"
+    yield proc
+    proc.communicate("")
+
+
+def release(daemon):
+    daemon.start().stop()  # takes the pins away
+
+
+def test_pins_are_read_without_the_daemon(world, daemon, client):
+    alive = {name: daemon.egret(*name.split()) for name in ("prog list", "map list", "endpoint list")}
+    [flow] = [f for f in daemon.egret("flow", "list") if f["pid"] == client.pid]
+    daemon.kill()
+    try:
+        for name, rows in alive.items():
+            dead = daemon.egret(*name.split())
+            assert all(row["from"] == "pins" for row in dead)
+            assert len(dead) == len(rows) > 0
+        assert all(p["attached"] for p in daemon.egret("prog", "list"))
+        [seen] = [f for f in daemon.egret("flow", "list") if f["cookie"] == flow["cookie"]]
+        assert (seen["pid"], seen["uid"], seen["dport"]) == (client.pid, 0, 443)
+        shown = daemon.egret("flow", "show", flow["cookie"])
+        assert shown.pop("age_us") >= seen.pop("age_us") and shown == seen
+        counts = daemon.egret("map", "dump", "eg_count")
+        assert any(c["hook"].startswith("connect") and c["reason"] == "allowed" for c in counts)
+        assert daemon.egret("map", "dump", "eg_endpoint")
+        note = daemon.run_egret("endpoint", "list").stderr
+        assert "egretd is not running" in note and "pinned" in note
+        refused = daemon.run_egret("flow", "list", "--workload", "load")
+        assert refused.returncode == 1 and "know no workloads" in refused.stderr
+    finally:
+        release(daemon)
+
+
+def test_check_tells_held_hooks_from_released_ones(world, daemon):
+    found = {row["name"]: row for row in daemon.egret("check")}
+    assert found["daemon"]["state"] == found["hooks attached"]["state"] == "ok"
+    assert found["listener ipv4"]["state"] == found["listener ipv6"]["state"] == "ok"
+    daemon.kill()
+    done = daemon.run_egret("-j", "check")
+    found = {row["name"]: row for row in json.loads(done.stdout)}
+    assert done.returncode == 1 and found["daemon"]["state"] == "fail"
+    assert found["hooks attached"]["state"] == "ok" and str(world.cgroup) in found["hooks attached"]["text"]
+    release(daemon)
+    found = {row["name"]: row for row in json.loads(daemon.run_egret("-j", "check").stdout)}
+    assert found["hooks attached"]["state"] == "fail"
+    done = daemon.run_egret("prog", "list")
+    assert done.returncode == 1 and "the pins do not help" in done.stderr
