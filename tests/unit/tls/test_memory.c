@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What OpenSSL holds for a connection that is idle, and for a name: counted by its own allocator.
- */
+/* What OpenSSL holds for an idle connection and for a name, counted by its allocator hooks. */
 #include "tests/unit/tls/serve.h"
 
-#define IDLE_MAX       (20 * 1024) /* half of the goal; the rest of the connection has the other half */
+/* Half of the goal of 40 KiB; the rest of the connection has the other half. */
+#define IDLE_BYTES_MAX (20 * 1024)
 #define NAME_BYTES_MAX (32 * 1024)
 
 /* Whose allocations are counted at the moment. OpenSSL's hooks have no argument to carry it. */
