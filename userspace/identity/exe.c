@@ -65,11 +65,11 @@ int exe_kernel_inode(int fd, uint64_t *ret_ino, uint64_t *ret_mount)
 	return 0;
 }
 
-void exe_look(struct exe *e, const char *proc, int dir, const struct eg_flow *flow)
+void exe_look(struct exe *e, struct mounts_host *host, int dir, const struct eg_flow *flow)
 {
 	ssize_t n;
 
-	*e = (struct exe){ .dir = dir, .host = -EBADF, .proc = proc, .flow = flow, .fd = -EBADF };
+	*e = (struct exe){ .dir = dir, .host = host, .flow = flow, .fd = -EBADF };
 	if (dir < 0)
 		return;
 	e->fd = openat(dir, "exe", O_PATH | O_CLOEXEC);
@@ -84,20 +84,7 @@ void exe_look(struct exe *e, const char *proc, int dir, const struct eg_flow *fl
 void exe_done(struct exe *e)
 {
 	cleanup_close(&e->fd);
-	cleanup_close(&e->host);
-	buf_release(&e->host_mounts);
-	e->fd = e->host = -EBADF;
-}
-
-/* Process 1's mount table is the host's; egretd's own is private and may miss later mounts. */
-static struct slice host_mounts(struct exe *e)
-{
-	if (e->host < 0) {
-		e->host = process_open(e->proc, 1, 0);
-		if (e->host < 0 || mounts_read(e->host, &e->host_mounts) < 0)
-			buf_clear(&e->host_mounts);
-	}
-	return buf_slice(&e->host_mounts);
+	e->fd = -EBADF;
 }
 
 /* The generation, where the file system has one: it tells an inode number used again. */
@@ -116,21 +103,29 @@ static bool is_generation(struct exe *e)
 	return generation == e->flow->exe_gen;
 }
 
-static void check_inode(struct exe *e)
+/* A mount without a place (memfd, or taken away since) is in no table. */
+static bool has_device(struct exe *e, uint64_t mount)
 {
 	_cleanup_(buf_release) struct buf own = { 0 };
-	struct mount m, on_host;
+	struct mount m;
+
+	if (mounts_find_id(mounts_host_table(e->host), mount, &m))
+		return m.dev == e->flow->exe_dev && !mounts_may_hang(&m);
+	return mounts_read(e->dir, &own) == 0 && mounts_find_id(buf_slice(&own), mount, &m) &&
+	       m.dev == e->flow->exe_dev && !mounts_may_hang(&m);
+}
+
+static void check_inode(struct exe *e)
+{
+	struct mount m;
 	uint64_t ino, id;
 
 	e->is = EXE_OTHER;
-	if (e->fd < 0 || exe_kernel_inode(e->fd, &ino, &id) < 0 || ino != e->flow->exe_ino)
+	if (e->fd < 0 || exe_kernel_inode(e->fd, &ino, &id) < 0 || ino != e->flow->exe_ino ||
+	    !has_device(e, id))
 		return;
-	/* A mount without a place (memfd, or taken away since) is in no table. */
-	if (mounts_read(e->dir, &own) < 0 || !mounts_find_id(buf_slice(&own), id, &m) ||
-	    m.dev != e->flow->exe_dev)
-		return;
-	e->readable = !mounts_may_hang(&m) && mounts_find_dev(host_mounts(e), m.dev, &on_host) &&
-		      !mounts_may_hang(&on_host);
+	e->readable = mounts_find_dev(mounts_host_table(e->host), e->flow->exe_dev, &m) &&
+		      !mounts_may_hang(&m);
 	if (!e->readable || is_generation(e))
 		e->is = EXE_RECORDED;
 }
@@ -155,7 +150,8 @@ bool exe_is_at_its_path(struct exe *e)
 	if (e->path[0] != '/' || !exe_is_recorded(e) || !e->readable)
 		return false;
 	/* The host may have something else at that path, also a FUSE file system. */
-	if (!mounts_find_path(host_mounts(e), slice_str(e->path), &m) || mounts_may_hang(&m))
+	if (!mounts_find_path(mounts_host_table(e->host), slice_str(e->path), &m) ||
+	    mounts_may_hang(&m))
 		return false;
 	fd = (int)syscall(SYS_openat2, AT_FDCWD, e->path, &how, sizeof(how));
 	return fd >= 0 && exe_key_of(fd, &there) == 0 && exe_key_eq(&there, &e->key);

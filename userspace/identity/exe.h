@@ -8,10 +8,11 @@
  */
 #pragma once
 
-#include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/slice.h"
 #include "egret/abi.h"
+
+struct mounts_host;
 
 #define EXE_PATH_MAX 4096
 
@@ -23,20 +24,17 @@ struct exe_key {
 
 struct exe {
 	int dir; /* of the process in /proc; borrowed */
-	int host; /* directory in /proc of a process of the host's mount namespace; -EBADF: not
-		     tried */
-	const char *proc;
+	struct mounts_host *host; /* borrowed */
 	const struct eg_flow *flow;
 	int fd; /* O_PATH; -EBADF: none */
 	char path[EXE_PATH_MAX]; /* as the process's own mount namespace has it; "" : unknown */
 	struct exe_key key;
 	enum { EXE_UNCHECKED, EXE_RECORDED, EXE_OTHER } is; /* the inode of the record? */
-	bool readable; /* may be opened for reading */
-	struct buf host_mounts; /* mount table of the host; read at most once */
+	bool readable; /* known with `is`: it may be opened for reading */
 };
 
 /* Looks, without any question that could wait. dir < 0: the process is gone; path stays empty. */
-void exe_look(struct exe *e, const char *proc, int dir, const struct eg_flow *flow);
+void exe_look(struct exe *e, struct mounts_host *host, int dir, const struct eg_flow *flow);
 void exe_done(struct exe *e);
 /* Whether it is the recorded inode; also finds out whether it may be read. Cheap after the first
  * time. */

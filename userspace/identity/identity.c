@@ -12,6 +12,7 @@
 #include "identity/exe.h"
 #include "identity/flow_of.h"
 #include "identity/hasher.h"
+#include "identity/mounts.h"
 #include "identity/place.h"
 #include "identity/process.h"
 #include "identity/selectors.h"
@@ -26,6 +27,7 @@ struct user {
 
 struct identity {
 	struct cgroupfs cgroups;
+	struct mounts_host mounts;
 	struct hasher *hasher;
 	struct selectors *selectors; /* NULL: no policy yet, everybody is unknown */
 	uint32_t generation;
@@ -61,8 +63,10 @@ int identity_new(struct loop *l, const struct identity_opts *o, struct identity 
 
 	if (!id)
 		return -ENOMEM;
-	id->cgroups.mount_fd = -EBADF;
+	id->cgroups.mount_fd = id->mounts.fd = -EBADF;
 	r = cgroupfs_open(&id->cgroups, o->cgroup);
+	if (r == 0)
+		r = mounts_host_open(&id->mounts, o->proc);
 	if (r == 0)
 		r = hasher_new(l, o->hash_bytes_max, &id->hasher);
 	id->proc = strdup(o->proc);
@@ -86,6 +90,7 @@ struct identity *identity_free(struct identity *id)
 	id->hasher = hasher_free(id->hasher);
 	(void)selectors_free(id->selectors);
 	cgroupfs_close(&id->cgroups);
+	mounts_host_close(&id->mounts);
 	free(id->proc);
 	free(id->run);
 	free(id);
@@ -181,7 +186,7 @@ static struct slice run_of(const struct identity *id, struct slice below)
 static void look_at_process(struct identity *id, const struct eg_flow *flow, struct evidence *e)
 {
 	e->process = process_open(id->proc, (pid_t)flow->tgid, flow->start_ns);
-	exe_look(&e->exe, id->proc, e->process, flow);
+	exe_look(&e->exe, &id->mounts, e->process, flow);
 }
 
 static int look_at_cgroup(struct identity *id, const struct eg_flow *flow, uint64_t cgroup,
@@ -334,7 +339,8 @@ static const uint8_t *find_hash(struct identity *id, struct exe *exe, const stru
 
 	if (!hash && sha256 && exe->fd >= 0 && exe_key_eq(&a->key, &exe->key))
 		hash = sha256;
-	return hash && exe_is_recorded(exe) ? hash : NULL;
+	/* A file system that somebody serves himself can show any key. */
+	return hash && exe_is_recorded(exe) && exe->readable ? hash : NULL;
 }
 
 static struct match match_caller(struct identity *id, const struct eg_flow *flow,

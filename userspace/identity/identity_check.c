@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Apart from identity.c, so that the command line can check a policy without what a daemon needs. */
+/* Apart from identity.c, so that the command line can check a policy without what a daemon needs.
+ */
 #include "identity/identity.h"
 #include "identity/selectors.h"
 

@@ -2,8 +2,32 @@
 #include "identity/mounts.h"
 
 #include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
 
 #define TABLE_MAX (16u << 20)
+#define CHUNK	  16384
+
+static int read_table(int fd, struct buf *ret)
+{
+	buf_clear(ret);
+	if (lseek(fd, 0, SEEK_SET) < 0)
+		return -errno;
+	for (;;) {
+		char *to = buf_reserve(ret, CHUNK);
+		ssize_t n;
+
+		if (!to)
+			return buf_len(ret) + CHUNK > TABLE_MAX ? -EMSGSIZE : -ENOMEM;
+		n = read(fd, to, CHUNK);
+		if (n < 0 && errno != EINTR)
+			return -errno;
+		if (n == 0)
+			return 0;
+		if (n > 0)
+			buf_commit(ret, (size_t)n);
+	}
+}
 
 int mounts_read(int dir, struct buf *ret)
 {
@@ -12,20 +36,41 @@ int mounts_read(int dir, struct buf *ret)
 	if (fd < 0)
 		return -errno;
 	buf_init(ret, TABLE_MAX);
-	for (;;) {
-		char *to = buf_reserve(ret, 65536);
-		ssize_t n;
+	return read_table(fd, ret);
+}
 
-		if (!to)
-			return buf_len(ret) + 65536 > TABLE_MAX ? -EMSGSIZE : -ENOMEM;
-		n = read(fd, to, 65536);
-		if (n < 0 && errno != EINTR)
-			return -errno;
-		if (n == 0)
-			return 0;
-		if (n > 0)
-			buf_commit(ret, (size_t)n);
+int mounts_host_open(struct mounts_host *h, const char *proc)
+{
+	char path[4096];
+
+	*h = (struct mounts_host){ .fd = -EBADF };
+	buf_init(&h->table, TABLE_MAX);
+	if ((size_t)snprintf(path, sizeof(path), "%s/1/mountinfo", proc) >= sizeof(path))
+		return -ENAMETOOLONG;
+	h->fd = open(path, O_RDONLY | O_CLOEXEC);
+	return h->fd < 0 ? -errno : 0;
+}
+
+void mounts_host_close(struct mounts_host *h)
+{
+	cleanup_close(&h->fd);
+	buf_release(&h->table);
+	h->fd = -EBADF;
+}
+
+struct slice mounts_host_table(struct mounts_host *h)
+{
+	struct pollfd p = { .fd = h->fd, .events = POLLPRI };
+
+	/* Readable is always reported; an error means a change since the last such call. */
+	if (poll(&p, 1, 0) < 0 || p.revents & (POLLPRI | POLLERR | POLLNVAL))
+		h->fresh = false;
+	if (!h->fresh) {
+		h->fresh = read_table(h->fd, &h->table) == 0;
+		if (!h->fresh)
+			buf_clear(&h->table);
 	}
+	return buf_slice(&h->table);
 }
 
 static struct slice take_word(struct slice *line)
@@ -110,6 +155,30 @@ bool mounts_find_dev(struct slice table, uint32_t dev, struct mount *ret)
 	return false;
 }
 
+/* One byte of a mount point, in which spaces and the like stand as \ooo. */
+static char take_byte(struct slice *where)
+{
+	bool octal = where->n >= 4 && where->p[0] == '\\';
+	char c = octal ? (char)((where->p[1] - '0') << 6 | (where->p[2] - '0') << 3 |
+				(where->p[3] - '0'))
+		       : where->p[0];
+
+	*where = slice_of(where->p + (octal ? 4 : 1), where->n - (octal ? 4 : 1));
+	return c;
+}
+
+static bool is_below(struct slice path, struct slice where)
+{
+	size_t i = 0;
+
+	if (slice_eq(where, SLICE("/")))
+		return true;
+	for (; where.n; i++)
+		if (i == path.n || take_byte(&where) != path.p[i])
+			return false;
+	return i == path.n || path.p[i] == '/';
+}
+
 bool mounts_find_path(struct slice table, struct slice path, struct mount *ret)
 {
 	struct mount m;
@@ -117,10 +186,7 @@ bool mounts_find_path(struct slice table, struct slice path, struct mount *ret)
 	uint64_t id;
 
 	while (next_mount(&table, &id, &m)) {
-		bool root = slice_eq(m.where, SLICE("/"));
-
-		if (!root && !(slice_has_prefix(path, m.where) &&
-			       (path.n == m.where.n || path.p[m.where.n] == '/')))
+		if (!is_below(path, m.where))
 			continue;
 		if (!found || m.where.n >= ret->where.n)
 			*ret = m;

@@ -15,6 +15,20 @@ struct mount {
 	struct slice where; /* mount point, with octal escapes */
 };
 
+/* The host's mount table, as process 1 has it (egretd's own namespace is private and may miss later
+ * mounts), read again only after a change. */
+struct mounts_host {
+	int fd; /* of its mountinfo */
+	struct buf table;
+	bool fresh; /* there was no change before the table was read */
+};
+
+int mounts_host_open(struct mounts_host *h, const char *proc) _must_check_;
+void mounts_host_close(struct mounts_host *h);
+/* Empty when it cannot be read: then nothing is mounted, and nothing trusted. Valid until the next
+ * call. */
+struct slice mounts_host_table(struct mounts_host *h);
+
 /* Reads DIR/mountinfo. -EMSGSIZE beyond 16 MiB. */
 int mounts_read(int dir, struct buf *ret) _must_check_;
 /* By mount id, as in /proc/PID/fdinfo. */
