@@ -131,7 +131,13 @@ static void on_channel_close(struct channel *ch, void *ctx, int error)
 /* Between fork and exec: nothing but system calls. Descriptors are close-on-exec but for 0-3. */
 static _Noreturn void become(const struct child_opts *o, int channel_fd, pid_t parent)
 {
-	static char *const environment[] = { NULL };
+	static const char *const environment[] = {
+#ifdef __SANITIZE_ADDRESS__
+		/* What these need at the end, the sandbox takes away. */
+		"ASAN_OPTIONS=detect_leaks=0:symbolize=0",
+#endif
+		NULL
+	};
 	const struct rlimit files = { o->files_max, o->files_max };
 	struct rlimit given;
 	sigset_t none;
@@ -151,7 +157,8 @@ static _Noreturn void become(const struct child_opts *o, int channel_fd, pid_t p
 	if (channel_fd == ROLE_CHANNEL_FD ? fcntl(channel_fd, F_SETFD, 0) < 0
 					  : dup2(channel_fd, ROLE_CHANNEL_FD) < 0)
 		_exit(126);
-	(void)execve(o->exe, (char *const *)(uintptr_t)o->argv, environment);
+	(void)execve(o->exe, (char *const *)(uintptr_t)o->argv,
+		     (char *const *)(uintptr_t)environment);
 	_exit(127);
 }
 

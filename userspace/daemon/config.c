@@ -104,35 +104,37 @@ static void doc_freep(struct json_doc **doc)
 	*doc = json_doc_free(*doc);
 }
 
-/* KEY=JSON as the document that the file would hold: {"limits":{"idle_ms":5}}. */
+/* KEY=JSON: the value stands in a document of its own, where nothing else may. */
 static int apply_set(struct config *c, const char *set, struct diag *d)
 {
 	_cleanup_(doc_freep) struct json_doc *doc = NULL;
 	_cleanup_(buf_release) struct buf text = { 0 };
 	const char *equals = strchr(set, '=');
 	char key[PATH_MAX_KEY], name[PATH_MAX_KEY + sizeof(OVERRIDE_NAME)];
-	const char *dot;
+	const struct config_key *k;
 	int r;
 
 	if (!equals || (size_t)(equals - set) >= sizeof(key))
 		return diag_at(d, 0, 0, "--set %.64s: must be KEY=JSON", set);
 	(void)slice_copy(slice_of(set, (size_t)(equals - set)), key, sizeof(key));
 	(void)snprintf(name, sizeof(name), OVERRIDE_NAME "%s", key);
-	if (!find(key))
+	k = find(key);
+	if (!k)
 		return diag_at(d, 0, 0, "%s: there is no such key: see egretd --print config",
 			       name);
 
-	dot = strchr(key, '.');
 	buf_init(&text, CONFIG_FILE_MAX);
-	if (dot)
-		r = buf_printf(&text, "{\"%.*s\":{\"%s\":%s}}", (int)(dot - key), key, dot + 1,
-			       equals + 1);
-	else
-		r = buf_printf(&text, "{\"%s\":%s}", key, equals + 1);
+	r = buf_printf(&text, "{\"value\":%s\n}", equals + 1);
 	if (r == 0)
 		r = json_doc_parse(name, buf_slice(&text), CONFIG_FILE_MAX, d, &doc);
-	if (r == 0)
-		r = apply_doc(c, doc, d);
+	if (r == 0 && json_object_size(json_doc_root(doc)) != 1)
+		r = diag_at(d, 0, 0, "%s: must be one JSON value", name);
+	if (r == 0) {
+		struct walk w = { c, doc, d };
+		json_t *root = json_doc_root(doc);
+
+		r = set_key(&w, k, root, "value", json_object_get(root, "value"));
+	}
 	if (r == -EINVAL && d)
 		d->line = d->col = 0; /* those of a text that nobody wrote */
 	return r;

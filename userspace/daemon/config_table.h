@@ -48,3 +48,24 @@ int config_value_set(struct config *c, const struct config_key *key,
 void config_value_clear(struct config *c, const struct config_key *key);
 /* "addr/bits" or "addr": 16-byte form. -EINVAL. */
 int config_value_prefix(const char *text, struct eg_endpoint_key *ret) _must_check_;
+
+/* ---- shared by config_value.c and config_object.c ---- */
+
+/* Says at the place what is wrong; returns -EINVAL. */
+int config_bad(const struct config_place *p, const char *fmt, ...) _printf_(2, 3);
+int config_bad_element(const struct config_place *p, const json_t *list, size_t i, const char *key,
+		       const char *wanted);
+/* What each element of a list has to be. */
+typedef bool (*config_is_fn)(const char *text);
+int config_list_set(struct config_list *to, const struct config_place *p, const char *key,
+		    const json_t *value, const char *wanted, config_is_fn is_valid) _must_check_;
+void config_list_clear(struct config_list *l);
+bool config_is_name(const char *s);
+bool config_is_path(const char *s);
+
+int config_credentials_set(struct config *c, const struct config_place *p,
+			   const json_t *value) _must_check_;
+void config_credentials_clear(struct config *c);
+int config_run_set(struct config *c, const struct config_place *p,
+		   const json_t *value) _must_check_;
+void config_run_clear(struct config *c);

@@ -7,42 +7,14 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "control/rows.h"
-#include "daemon/config_table.h"
-#include "daemon/trusted.h"
+#include "daemon/endpoints_private.h"
 #include "daemon/warnings.h"
 #include "dataplane/dataplane.h"
 
 #define ADDRESSES_MAX 1024u /* of one name; the oldest gives way */
 #define NAMES_MAX     4096u
-#define FILE_MAX      (16u << 20)
 #define SAVE_US	      2000000u /* after a change */
 #define EXPIRE_US     300000000u /* between two looks */
-
-struct address {
-	struct eg_addr addr;
-	uint64_t confirmed_us; /* wall clock */
-};
-
-/* A governed name and what it was resolved to. */
-struct name {
-	char host[256];
-	uint32_t provider; /* index in the edition */
-	bool governed; /* in the edition that applies */
-	bool tried; /* since this daemon started */
-	uint64_t answered_us; /* last answer with addresses */
-	struct address *v;
-	size_t n;
-};
-
-struct endpoints {
-	struct endpoints_opts opts;
-	struct name *names;
-	size_t n_names;
-	struct timer save, expire;
-	bool changed;
-	uint64_t started_us; /* CLOCK_MONOTONIC */
-	char file[4352];
-};
 
 static void on_save(struct timer *t);
 static void on_expire(struct timer *t);
@@ -54,7 +26,7 @@ static void touch(struct endpoints *e)
 		timer_start(&e->save, e->opts.loop, SAVE_US, on_save);
 }
 
-static struct name *find_name(const struct endpoints *e, const char *host)
+struct name *endpoints_find_name(const struct endpoints *e, const char *host)
 {
 	for (size_t i = 0; i < e->n_names; i++)
 		if (strcmp(e->names[i].host, host) == 0)
@@ -62,7 +34,7 @@ static struct name *find_name(const struct endpoints *e, const char *host)
 	return NULL;
 }
 
-static struct name *add_name(struct endpoints *e, struct slice host)
+struct name *endpoints_add_name(struct endpoints *e, struct slice host)
 {
 	struct name *grown, *name;
 
@@ -169,8 +141,8 @@ static void remove_oldest(struct endpoints *e, struct name *name)
 }
 
 /* Whether the address was not known before. */
-static bool confirm(struct endpoints *e, struct name *name, const struct eg_addr *a,
-		    uint64_t now_us)
+bool endpoints_confirm(struct endpoints *e, struct name *name, const struct eg_addr *a,
+		       uint64_t now_us)
 {
 	struct address *at = find_address(name, a);
 	bool is_new = !at;
@@ -218,9 +190,9 @@ int endpoints_apply(struct endpoints *e, const struct edition *ed, struct diag *
 		struct name *name;
 
 		(void)slice_copy(host, text, sizeof(text));
-		name = find_name(e, text);
+		name = endpoints_find_name(e, text);
 		if (!name)
-			name = add_name(e, host);
+			name = endpoints_add_name(e, host);
 		if (!name)
 			return diag_at(d, 0, 0, "cannot govern %s: more than %u names", text,
 				       NAMES_MAX);
@@ -248,7 +220,7 @@ void endpoints_resolved(struct endpoints *e, const struct eg_resolved *res, uint
 
 	(void)slice_copy(slice_of(res->host, strnlen(res->host, sizeof(res->host))), host,
 			 sizeof(host));
-	name = find_name(e, host);
+	name = endpoints_find_name(e, host);
 	if (!name || !name->governed || res->n > EG_RESOLVED_ADDRS)
 		return;
 	/* The worker parses the network: which provider a name is of comes from the catalogue. */
@@ -256,7 +228,7 @@ void endpoints_resolved(struct endpoints *e, const struct eg_resolved *res, uint
 	for (uint32_t i = 0; i < res->n; i++) {
 		struct eg_endpoint_key key = key_of(&res->addr[i]);
 
-		any_new |= confirm(e, name, &res->addr[i], now_us);
+		any_new |= endpoints_confirm(e, name, &res->addr[i], now_us);
 		set(e, &key, name->provider + 1, EG_ENDPOINT_RESOLVED);
 	}
 	if (any_new && e->opts.on_new)
@@ -298,107 +270,12 @@ static void on_expire(struct timer *t)
 	timer_start(t, e->opts.loop, EXPIRE_US, on_expire);
 }
 
-/* ---- the file: [{"host", "answered_us", "addresses": [["192.0.2.1", confirmed_us]]}] ---- */
-
-static json_t *to_json(const struct endpoints *e)
-{
-	json_t *list = json_array();
-
-	for (size_t i = 0; i < e->n_names; i++) {
-		const struct name *name = &e->names[i];
-		json_t *addresses = json_array();
-
-		for (size_t k = 0; k < name->n; k++) {
-			char text[INET6_ADDRSTRLEN];
-
-			rows_address(&name->v[k].addr, text, sizeof(text));
-			(void)json_array_append_new(
-				addresses,
-				json_pack("[sI]", text, (json_int_t)name->v[k].confirmed_us));
-		}
-		if (name->n)
-			(void)json_array_append_new(list, json_pack("{ss sI so}", "host",
-								    name->host, "answered_us",
-								    (json_int_t)name->answered_us,
-								    "addresses", addresses));
-		else
-			json_decref(addresses);
-	}
-	return list;
-}
-
-static void save(struct endpoints *e)
-{
-	json_t *list = to_json(e);
-	_cleanup_free_ char *text = list ? json_dumps(list, JSON_INDENT(1)) : NULL;
-	struct diag d = { 0 };
-
-	json_decref(list);
-	if (!text || trusted_write(e->file, 0600, slice_str(text), &d) < 0)
-		warnings_set(
-			e->opts.warnings, "endpoint file",
-			"%s: %s: a restart will not know addresses that were resolved until now",
-			e->file, text ? d.text : "out of memory");
-	else
-		warnings_clear(e->opts.warnings, "endpoint file");
-	e->changed = false;
-}
+/* ---- life, and what others ask ---- */
 
 static void on_save(struct timer *t)
 {
-	save(container_of(t, struct endpoints, save));
+	endpoints_save(container_of(t, struct endpoints, save));
 }
-
-static int read_name(struct endpoints *e, const json_t *row)
-{
-	const char *host = json_string_value(json_object_get(row, "host"));
-	const json_t *addresses = json_object_get(row, "addresses");
-	struct name *name;
-
-	if (!host || !json_is_array(addresses) || find_name(e, host))
-		return -EINVAL;
-	name = add_name(e, slice_str(host));
-	if (!name)
-		return -EINVAL;
-	name->answered_us = (uint64_t)json_integer_value(json_object_get(row, "answered_us"));
-	for (size_t i = 0; i < json_array_size(addresses); i++) {
-		const json_t *pair = json_array_get(addresses, i);
-		const char *text = json_string_value(json_array_get(pair, 0));
-		json_int_t at = json_integer_value(json_array_get(pair, 1));
-		struct eg_endpoint_key key;
-
-		if (!text || at < 0 || config_value_prefix(text, &key) < 0 || key.prefix_len != 128)
-			return -EINVAL;
-		confirm(e, name, &key.addr, (uint64_t)at);
-	}
-	return 0;
-}
-
-int endpoints_read(struct endpoints *e, struct diag *d)
-{
-	struct json_doc *doc = NULL;
-	_cleanup_close_ int fd = -EBADF;
-	int r;
-
-	r = trusted_open(e->file, FILE_MAX, true, d, &fd);
-	if (r == -ENOENT)
-		return 0;
-	if (r == 0)
-		r = json_doc_read(e->file, fd, FILE_MAX, d, &doc);
-	if (r < 0)
-		return r;
-	for (size_t i = 0; r == 0 && i < json_array_size(json_doc_root(doc)); i++) {
-		r = read_name(e, json_array_get(json_doc_root(doc), i));
-		if (r < 0)
-			(void)json_doc_error_at(doc, d, json_doc_root(doc), i,
-						"not a name with its addresses");
-	}
-	(void)json_doc_free(doc);
-	e->changed = false;
-	return r;
-}
-
-/* ---- life, and what others ask ---- */
 
 int endpoints_new(const struct endpoints_opts *o, struct endpoints **ret)
 {
@@ -419,7 +296,7 @@ struct endpoints *endpoints_free(struct endpoints *e)
 	if (!e)
 		return NULL;
 	if (e->changed)
-		save(e);
+		endpoints_save(e);
 	timer_stop(&e->save);
 	timer_stop(&e->expire);
 	for (size_t i = 0; i < e->n_names; i++)

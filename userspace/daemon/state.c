@@ -38,7 +38,7 @@ int state_fingerprint_key(const char *state_dir, struct diag *d, uint8_t ret[32]
 	if (buf_len(&text) != 32)
 		return diag_at(d, 0, 0,
 			       "%s: must hold 32 bytes: move it away to have a new one made", path);
-	memcpy(ret, buf_slice(&text).p, 32);
+	memcpy(ret, text.p + text.start, 32);
 	explicit_bzero(text.p, text.size);
 	return 0;
 }
