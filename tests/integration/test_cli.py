@@ -15,7 +15,7 @@ import pytest
 from lib.fake_egretd import FakeEgretd
 
 ROOT = Path(__file__).resolve().parents[2]
-EGRET = ROOT / "build/egret"
+EGRET = Path(os.environ.get("EGRET", ROOT / "build/egret"))  # another build: EGRET=build/san/egret
 
 RECORD = {
     "request_id": "0123456789abcdef0123456789abcdef", "time_us": 1767268800000000, "decision": "denied_by_rule",
