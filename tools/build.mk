@@ -36,7 +36,7 @@ check-cppcheck:
 
 check-shell:
 	$(call say,CHECK,shell)
-	$(Q)shellcheck $(shell git ls-files '*.sh' .ci/run)
+	$(Q)shellcheck -S warning $(shell git ls-files '*.sh' .ci/run)
 
 # ---- documents made from the tables ----
 

@@ -11,6 +11,7 @@ PATH = re.compile(
 # Folders a path may be relative to.
 BASES = ("", "userspace", "headers", "bpf", "tests", "policy", "tools")
 # Made by the build, or other people's.
+PLACEHOLDER = re.compile(r"NAME|DIR|FILE")
 FOREIGN = re.compile(r"^(build|gen|include|node_modules|sys|linux|net|netinet|openssl|bpf)/")
 
 
@@ -28,6 +29,8 @@ def check(path, text):
     for line, part in parts:
         for match in PATH.finditer(part):
             name = match.group(1)
+            if PLACEHOLDER.search(name):
+                continue
             if FOREIGN.match(name) and not name.startswith("bpf/lib"):
                 continue
             if not exists(path, name):

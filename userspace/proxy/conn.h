@@ -7,12 +7,12 @@
  */
 #pragma once
 
-#include <openssl/ssl.h>
 #include <sys/queue.h>
 
 #include "event/loop.h"
 #include "proxy/caller.h"
 #include "proxy/deadline.h"
+#include "tls/server.h"
 
 struct passthrough;
 struct session;

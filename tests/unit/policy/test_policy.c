@@ -193,7 +193,7 @@ static struct answer oracle(const struct drawn *rules, unsigned n, const struct 
 
 static int number(struct slice id)
 {
-	return id.n ? atoi(id.p + 1) : -1;
+	return id.n ? (int)strtol(id.p + 1, NULL, 10) : -1;
 }
 
 static void compare(const struct compiled *c, const struct drawn *rules, unsigned n,

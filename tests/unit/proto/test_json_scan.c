@@ -300,13 +300,14 @@ static void depth_is_bounded(void **state)
 static void number_of_values_is_bounded(void **state)
 {
 	char *body = malloc(200000);
-	size_t n = (size_t)sprintf(body, "{\"requests\":[");
+	size_t n = (size_t)snprintf(body, 200000, "{\"requests\":[");
 	struct scanned t;
 
 	(void)state;
 	for (int i = 0; i < 1100; i++)
-		n += (size_t)sprintf(body + n, "%s{\"params\":{\"model\":\"m\"}}", i ? "," : "");
-	n += (size_t)sprintf(body + n, "]}");
+		n += (size_t)snprintf(body + n, 200000 - n, "%s{\"params\":{\"model\":\"m\"}}",
+				      i ? "," : "");
+	n += (size_t)snprintf(body + n, 200000 - n, "]}");
 	t = scan(slice_of(body, n), 0);
 	assert_int_equal(t.r, JSON_SCAN_TOO_MANY);
 	done(&t);
