@@ -37,6 +37,13 @@ static void unlist(struct conn *c)
 	TAILQ_REMOVE(c->is_idle ? &c->w->conns.idle : &c->w->conns.busy, c, link);
 }
 
+static void stop_waiting(struct conn *c)
+{
+	if (c->minting)
+		tls_server_cancel(TAKE_PTR(c->minting));
+	attest_cancel(&c->identifying);
+}
+
 void conn_close(struct conn *c, bool reset)
 {
 	struct linger hard = { .l_onoff = 1, .l_linger = 0 };
@@ -49,9 +56,7 @@ void conn_close(struct conn *c, bool reset)
 	if (c->session)
 		session_abort(c->session,
 			      w->stopping ? EG_REASON_shutting_down : EG_REASON_client_gone);
-	if (c->minting)
-		tls_server_cancel(TAKE_PTR(c->minting));
-	attest_cancel(&c->identifying);
+	stop_waiting(c);
 	io_stop(&c->io);
 	deadline_stop(&c->deadline);
 	if (reset)
@@ -90,6 +95,7 @@ static void on_linger(struct io *io, int events)
 
 void conn_linger(struct conn *c)
 {
+	stop_waiting(c);
 	if (c->ssl)
 		stream_end(c->ssl);
 	(void)shutdown(c->fd, SHUT_WR);
@@ -192,9 +198,8 @@ static void open_session(struct conn *c)
 static void note_failure(struct conn *c)
 {
 	char text[256];
-	bool distrust = tls_is_distrust(c->ssl, stream_error(c->ssl), text, sizeof(text));
 
-	if (distrust)
+	if (tls_is_distrust(c->ssl, stream_error(c->ssl), text, sizeof(text)))
 		note_conn(c, EG_REASON_tls_untrusted, DISTRUST);
 	else
 		note_conn(c, EG_REASON_tls_failed, text);
@@ -242,29 +247,28 @@ static void on_minted(void *ctx, SSL_CTX *ssl_ctx)
 	on_handshake(&c->io, IO_READ);
 }
 
+/* Who it is comes first, so that whatever fails from here on can name the process. Not to know is
+ * no reason to end the connection: each request asks again, and is told why it is refused. */
 static void on_attested(void *ctx, struct attested *who)
 {
 	struct conn *c = ctx;
+	struct tls_wait *wait;
 
-	if (who && !c->caller.who)
-		c->caller.who = attest_ref(who);
+	c->caller.who = attest_ref(who);
+	wait = tls_server_get(c->w->tls, caller_host(&c->caller), on_minted, c);
+	if (wait)
+		c->minting = wait;
 }
 
 static void terminate(struct conn *c)
 {
 	struct worker *w = c->w;
-	struct tls_wait *wait;
 
 	c->state = CONN_MINT;
 	io_want(&c->io, 0);
 	deadline_set(&c->deadline, w->loop, loop_now_us(w->loop), w->set.handshake_ms * 1000,
 		     on_handshake_late);
-	/* Asked already, so that the first request need not wait and a failure can name the
-	 * process. */
 	attest_get(w->attest, &c->caller.flow, &c->identifying, on_attested, c);
-	wait = tls_server_get(w->tls, caller_host(&c->caller), on_minted, c);
-	if (wait)
-		c->minting = wait;
 }
 
 /* ---- the hello ---- */

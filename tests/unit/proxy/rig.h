@@ -761,7 +761,7 @@ static inline int rig_ended(struct rig_end *e)
 
 	assert_true(r <= 0);
 	r = SSL_get_error(e->ssl, r);
-	if (r == SSL_ERROR_SYSCALL && errno == EAGAIN)
+	if (r == SSL_ERROR_WANT_READ)
 		fail_msg("the connection is still open");
 	ERR_clear_error();
 	return r == SSL_ERROR_ZERO_RETURN;

@@ -76,12 +76,16 @@ static void in_the_body(leave_fn leave)
 
 static void while_waiting_for_the_principal(leave_fn leave)
 {
-	rig.attest_silent = 1;
 	rig_open(&rig, &c);
+	rig_set_policy(&rig, rig_policy); /* so that it is asked anew */
+	rig.attest_silent = 1;
 	rig_send(&c, HEAD "\r\n" RIG_BODY);
 	leave(&c);
 	gone(EG_REASON_client_gone);
-	rig.attest_silent = 0;
+	rig_connect(&rig, &c);
+	c.ssl = NULL;
+	leave(&c);
+	all_ended();
 }
 
 static void while_connecting(leave_fn leave)

@@ -49,9 +49,10 @@ static void address_that_must_not_be_dialled(void **state)
 	struct eg_record rec;
 
 	(void)state;
-	rig_set_policy(&rig, "{ \"workloads\": { \"app\": { \"match\": [{ \"user\": \"root\" }] } },"
-			     "  \"rules\": [{ \"id\": \"a\", \"when\": { \"workload\": \"app\" },"
-			     "                \"allow\": { \"credential\": \"k\" } }] }");
+	rig_set_policy(&rig,
+		       "{ \"workloads\": { \"app\": { \"match\": [{ \"user\": \"root\" }] } },"
+		       "  \"rules\": [{ \"id\": \"a\", \"when\": { \"workload\": \"app\" },"
+		       "                \"allow\": { \"credential\": \"k\" } }] }");
 	rig_open_host(&rig, &c, "api.anthropic.com");
 	rig_send(&c, "GET /v1/models HTTP/1.1\r\nhost: api.anthropic.com\r\n\r\n");
 	rig_until(&c, "HTTP/1.1 403 ");
