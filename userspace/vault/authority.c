@@ -271,7 +271,8 @@ static int add_new(const struct authority *a, struct set *s, const struct names 
 		s->v[s->n - 1] = ca_free(s->v[s->n - 1]);
 	else
 		s->n++;
-	memmove(&s->v[1], &s->v[0], (s->n - 1) * sizeof(s->v[0]));
+	for (size_t i = s->n - 1; i > 0; i--)
+		s->v[i] = s->v[i - 1];
 	s->v[0] = ca;
 	return 0;
 }

@@ -420,7 +420,7 @@ static void full_disk_is_told_and_overcome(void **state)
 	if (geteuid() != 0 || unshare(CLONE_NEWNS) < 0)
 		skip(); /* needs a mount of its own */
 	stop(f);
-	assert_int_equal(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL), 0);
+	assert_int_equal(mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL), 0);
 	assert_int_equal(mount("tmpfs", f->dir, "tmpfs", 0, "size=1m"), 0);
 	(void)close(f->dir_fd);
 	f->dir_fd = open(f->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

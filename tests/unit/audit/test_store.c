@@ -624,7 +624,7 @@ static void full_disk_loses_nothing_stored(void **state)
 	if (geteuid() != 0 || unshare(CLONE_NEWNS) < 0)
 		skip(); /* needs a mount of its own */
 	f->s = store_free(f->s);
-	assert_int_equal(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL), 0);
+	assert_int_equal(mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL), 0);
 	assert_int_equal(mount("tmpfs", f->dir, "tmpfs", 0, "size=2m"), 0);
 	(void)close(f->dir_fd);
 	f->dir_fd = open(f->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
