@@ -33,6 +33,9 @@ struct catalogue_operation {
 	struct slice const *max_tokens_paths; /* in the dialect's order of preference: the first is
 						 inserted when none is there */
 	size_t n_max_tokens_paths;
+	struct slice const
+		*refuse_paths; /* must not be in the body: what could go round the model */
+	size_t n_refuse_paths;
 	struct slice stream_path; /* "stream", or empty */
 	bool has_output; /* produces tokens: max_tokens obligations apply */
 };

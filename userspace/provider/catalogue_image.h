@@ -64,7 +64,7 @@ struct image_provider {
 
 struct image_operation {
 	struct image_ref name, model_path, model_from_path, stream_path;
-	struct image_list max_tokens_paths;
+	struct image_list max_tokens_paths, refuse_paths;
 	uint32_t kind, body, has_output, pad;
 };
 

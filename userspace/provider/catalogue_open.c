@@ -64,8 +64,9 @@ static bool operations_ok(const struct catalogue *c)
 
 		if (!ref_ok(c, o->name) || !ref_ok(c, o->model_path) ||
 		    !ref_ok(c, o->model_from_path) || !ref_ok(c, o->stream_path) ||
-		    !list_ok(c, o->max_tokens_paths) || o->kind >= c->n[IMAGE_kinds] ||
-		    o->body > CATALOGUE_BODY_OPAQUE || o->has_output > 1)
+		    !list_ok(c, o->max_tokens_paths) || !list_ok(c, o->refuse_paths) ||
+		    o->kind >= c->n[IMAGE_kinds] || o->body > CATALOGUE_BODY_OPAQUE ||
+		    o->has_output > 1)
 			return false;
 	}
 	for (uint32_t i = 0; i < c->n[IMAGE_templates]; i++)
@@ -187,6 +188,8 @@ static int resolve(struct catalogue *c)
 			.model_from_path = catalogue_open_slice(c, o->model_from_path),
 			.max_tokens_paths = resolve_list(c, o->max_tokens_paths),
 			.n_max_tokens_paths = o->max_tokens_paths.n,
+			.refuse_paths = resolve_list(c, o->refuse_paths),
+			.n_refuse_paths = o->refuse_paths.n,
 			.stream_path = catalogue_open_slice(c, o->stream_path),
 			.has_output = o->has_output != 0,
 		};

@@ -4,10 +4,10 @@
 #include "provider/catalogue.h"
 #include "provider/catalogue_template.h"
 
-#define MAX_TOKENS_PATHS 6 /* with model and stream, as many keys as json_scan.h takes */
+#define BODY_PATHS 6 /* with model and stream, as many keys as json_scan.h takes */
 
-static const char *const known[] = { "name",	   "requests", "body",	 "model",
-				     "max_tokens", "stream",   "output", NULL };
+static const char *const known[] = { "name",   "requests", "body",   "model", "max_tokens",
+				     "stream", "output",   "refuse", NULL };
 
 static const struct {
 	struct slice text;
@@ -148,12 +148,17 @@ static int check(const struct catalogue_read *c, json_t *op, const struct image_
 	if (o->model_path.n && o->model_from_path.n)
 		return json_doc_error(c->doc, c->d, op, "model", true,
 				      "the model stands either in the path or in the body");
-	if ((o->max_tokens_paths.n || o->stream_path.n) && o->body != CATALOGUE_BODY_JSON)
+	if ((o->max_tokens_paths.n || o->stream_path.n || o->refuse_paths.n) &&
+	    o->body != CATALOGUE_BODY_JSON)
 		return json_doc_error(c->doc, c->d, op, "body", false,
-				      "\"max_tokens\" and \"stream\" need \"body\": \"json\"");
-	if (o->max_tokens_paths.n > MAX_TOKENS_PATHS)
-		return json_doc_error(c->doc, c->d, op, "max_tokens", false,
-				      "\"max_tokens\" has more than %d paths", MAX_TOKENS_PATHS);
+				      "\"max_tokens\", \"stream\" and \"refuse\" need \"body\": "
+				      "\"json\"");
+	if (o->max_tokens_paths.n + o->refuse_paths.n > BODY_PATHS)
+		return json_doc_error(c->doc, c->d, op, o->refuse_paths.n ? "refuse" : "max_tokens",
+				      false,
+				      "\"max_tokens\" and \"refuse\" have more than %d paths "
+				      "together",
+				      BODY_PATHS);
 	if (o->has_output && !o->max_tokens_paths.n)
 		return json_doc_error(c->doc, c->d, op, "output", true,
 				      "\"output\" needs \"max_tokens\", or nothing could cap it");
@@ -178,6 +183,9 @@ static int read_members(const struct catalogue_read *c, json_t *op, struct image
 	if (r == 0)
 		r = catalogue_read_texts(c, op, "max_tokens", &catalogue_rule_json_path,
 					 &o->max_tokens_paths);
+	if (r == 0)
+		r = catalogue_read_texts(c, op, "refuse", &catalogue_rule_json_path,
+					 &o->refuse_paths);
 	if (r == 0)
 		r = catalogue_build_string(c->b, name, &o->name);
 	if (r == 0)

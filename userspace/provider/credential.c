@@ -23,6 +23,14 @@ static const char *const fields[] = {
 	"ocp-apim-subscription-key",
 };
 
+/* Fields that choose whose account a key bills, among those it may: the key is egret's, so is the
+ * choice (a policy may add them). No credential; they go without a word. */
+static const char *const account_fields[] = {
+	"openai-organization",
+	"openai-project",
+	"x-goog-user-project",
+};
+
 /* In any case, and with '_' for '-': servers behind CGI and its kin cannot tell them apart. */
 static bool is_field(struct slice name, struct slice field)
 {
@@ -43,6 +51,14 @@ static struct slice place_of(const struct catalogue *c, const struct http_field 
 			return slice_str(fields[i]);
 	/* Every field that http.h knows and that is such a place is in the list above. */
 	return f->id == HTTP_other ? catalogue_find_credential_field(c, f->name) : slice_of("", 0);
+}
+
+static bool is_account(struct slice name)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(account_fields); i++)
+		if (is_field(name, slice_str(account_fields[i])))
+			return true;
+	return false;
 }
 
 /* Cuts up to the separator off *rest. */
@@ -128,6 +144,8 @@ static int judge(struct credential_search *s, struct http_field *f)
 		credential_value_report_any(s, f->value, place);
 		return 0;
 	}
+	if (f->id == HTTP_other && is_account(f->name))
+		return 0;
 	if (f->id == HTTP_cookie) {
 		look_at_cookies(s, f->value);
 		return 0;

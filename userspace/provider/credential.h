@@ -5,7 +5,9 @@
  * field, any other field the catalogue knows from any provider (xi-api-key, cf-aig-authorization,
  * ...), query parameters (key, api_key, api-key, apikey, access_token, token, subscription-key,
  * X-Amz-Signature and its kin), cookies, Sec-WebSocket-Protocol, Proxy-Authorization; a
- * field whose value begins with a key prefix of the catalogue counts as one too.
+ * field whose value begins with a key prefix of the catalogue counts as one too. Fields that choose
+ * an account (OpenAI-Organization, OpenAI-Project, X-Goog-User-Project) go as well: the key is
+ * egret's.
  */
 #pragma once
 

@@ -118,6 +118,10 @@ static bool plan(struct inspect *i, const struct catalogue_operation *op, struct
 			i->max_tokens = at;
 		i->n_max_tokens++;
 	}
+	/* No type is right for these: that one is there at all is a bad value. */
+	for (size_t n = 0; n < op->n_refuse_paths; n++)
+		if (want(i, op->refuse_paths[n], 0, pool) < 0)
+			return false;
 	return true;
 }
 

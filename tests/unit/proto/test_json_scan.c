@@ -349,6 +349,32 @@ static void paths_that_make_no_sense_are_refused(void **state)
 	pool_clear(&pool, false);
 }
 
+static void a_key_that_no_type_suits_must_not_be_there(void **state)
+{
+	static const char *const values[] = { "1", "null", "\"x\"", "[]", "{}", "true", "[\"a\"]" };
+	static const struct json_scan_want absent[] = { { "models", 0 }, { "model", STRING } };
+	char body[100];
+
+	(void)state;
+	for (size_t i = 0; i <= sizeof(values) / sizeof(*values); i++) {
+		struct pool pool;
+		struct json_scan *s;
+		bool last = i == sizeof(values) / sizeof(*values);
+
+		snprintf(body, sizeof(body),
+			 last ? "{\"model\":\"a\"}" : "{\"model\":\"a\",\"models\":%s}",
+			 last ? "" : values[i]);
+		pool_init(&pool, 1 << 16);
+		s = json_scan_new(absent, 2, 100, &pool);
+		assert_int_equal(json_scan_finish(s, slice_str(body)),
+				 last ? JSON_SCAN_OK : JSON_SCAN_BAD_VALUE);
+		if (!last)
+			assert_string_equal(json_scan_key(s), "models");
+		(void)json_scan_free(s);
+		pool_clear(&pool, false);
+	}
+}
+
 static void errors_stay(void **state)
 {
 	struct scanned t = scan(SLICE("{\"model\":1,"), 0);
@@ -375,6 +401,7 @@ int main(void)
 		cmocka_unit_test(number_of_values_is_bounded),
 		cmocka_unit_test(memory_beyond_the_pool_is_refused),
 		cmocka_unit_test(paths_that_make_no_sense_are_refused),
+		cmocka_unit_test(a_key_that_no_type_suits_must_not_be_there),
 		cmocka_unit_test(errors_stay),
 	};
 

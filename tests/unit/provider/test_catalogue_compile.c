@@ -173,6 +173,12 @@ static void refuses_bad_operations(void **state)
 	refused(OPERATION("\"name\": \"c\", \"body\": \"json\", \"requests\": [\"GET /\"], "
 			  "\"max_tokens\": [\"a\",\"b\",\"c\",\"d\",\"e\",\"f\",\"g\"]"),
 		3, 67, "more than 6");
+	refused(OPERATION("\"name\": \"c\", \"body\": \"json\", \"requests\": [\"GET /\"], "
+			  "\"max_tokens\": [\"a\"], \"refuse\": [\"b\",\"c\",\"d\",\"e\",\"f\",\"g\"]"),
+		3, 84, "more than 6");
+	refused(OPERATION("\"name\": \"c\", \"body\": \"none\", \"requests\": [\"GET /\"], "
+			  "\"refuse\": [\"models\"]"),
+		3, 22, "need \"body\": \"json\"");
 }
 
 static void refuses_requests_that_could_match_nothing(void **state)

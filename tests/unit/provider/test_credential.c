@@ -180,12 +180,20 @@ static void leaves_other_fields_alone(void **state)
 	add(&t, "User-Agent", "hf_transfer/0.1 sk-proj-AbCdEf0123456789AbCdEf");
 	add(&t, "x-client-request-id", "0f1e2d3c-0000-1111-2222-333344445555");
 	add(&t, "anthropic-beta", "oauth-2025-04-20,claude-code-20250219");
-	add(&t, "OpenAI-Organization", "org-123");
+	add(&t, "OpenAI-Beta", "responses=v1");
 	add(&t, "x-empty", "");
 	strip(&t, "openai");
 	assert_false(t.found.direct);
 	assert_int_equal(t.req.n_fields, 6);
 	expect(t.req.target, "/v1/chat/completions");
+}
+
+static void drops_the_choice_of_an_account_silently(void **state)
+{
+	(void)state;
+	one_field("OpenAI-Organization", "org-abc", NULL, NULL);
+	one_field("openai_project", "proj_abc", NULL, NULL);
+	one_field("X-Goog-User-Project", "someone", NULL, NULL);
 }
 
 static void reports_the_first_and_takes_all(void **state)
@@ -404,6 +412,7 @@ int main(void)
 		cmocka_unit_test(reads_basic),
 		cmocka_unit_test(takes_known_keys_out_of_unknown_fields),
 		cmocka_unit_test(leaves_other_fields_alone),
+		cmocka_unit_test(drops_the_choice_of_an_account_silently),
 		cmocka_unit_test(reports_the_first_and_takes_all),
 		cmocka_unit_test(names_the_owner_of_a_key_by_its_longest_prefix),
 		cmocka_unit_test(drops_cookies_and_reports_keys_among_them),
