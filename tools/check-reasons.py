@@ -6,15 +6,15 @@ import re
 import csource
 
 REASONS = "headers/egret/reasons.h"
-ROW = re.compile(r'^\tX\((\w+), (\d+), (\d+), "([^"]*)"\)', re.M)
+ROW = re.compile(r'^\tX\((\w+),\s*(\d+),\s*(\d+),[\s\\]*"([^"]*)"\)', re.M)
 # Never 5xx for a decision of ours: agents repeat those in storms. 502 and 504 are the provider's fault.
 STATUSES = {0, 400, 403, 408, 413, 415, 426, 431, 502, 504}
 
 
 def check(path, text):
     names, texts = {}, {}
-    if not ROW.search(text):
-        yield 1, "no reasons were found"
+    if len(ROW.findall(text)) != text.count("\tX(") or not ROW.search(text):
+        yield 1, "rows were found that are no X(name, status, errno, text)"
     for match in ROW.finditer(text):
         name, status, _, words = match.groups()
         line = csource.line_of(text, match.start())

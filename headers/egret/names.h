@@ -39,7 +39,7 @@
 #define EG_RUN_DIR	 "/run/egret"
 #define EG_SOCKET	 EG_RUN_DIR "/control.sock"
 #define EG_BPFFS_DIR	 EG_RUN_DIR "/bpf" /* private bpffs; links are pinned here, maps never */
-#define EG_CA_BUNDLE	 EG_RUN_DIR "/ca-bundle.pem" /* system store plus egret's CA, world-readable */
+#define EG_CA_BUNDLE	 EG_RUN_DIR "/ca-bundle.pem" /* system store and egret's CA, for everyone */
 #define EG_CA_CERT	 EG_RUN_DIR "/ca.pem"	     /* egret's CA only, world-readable */
 
 #define EG_USER_WORKER	 "egret-worker"

@@ -268,8 +268,9 @@ static void on_kept(void *ctx, const char *key)
 {
 	struct kept *k = ctx;
 
-	(void)strncat(k->keys, key, sizeof(k->keys) - strlen(k->keys) - 1);
-	(void)strncat(k->keys, " ", sizeof(k->keys) - strlen(k->keys) - 1);
+	size_t n = strlen(k->keys);
+
+	(void)snprintf(k->keys + n, sizeof(k->keys) - n, "%s ", key);
 }
 
 static void a_reload_keeps_what_needs_a_restart(void **state)

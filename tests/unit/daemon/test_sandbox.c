@@ -321,10 +321,24 @@ static int look_for_network(void)
 
 #define FORBIDDEN_TO_ALL(X)                                                                        \
 	X(do_exec)                                                                                 \
-	X(do_fork) X(do_thread) X(do_ptrace) X(do_kill) X(do_read_memory) X(do_unix) X(do_netlink) \
-		X(do_raw) X(do_packet) X(do_bpf_load) X(do_bpf_update) X(do_map_code)              \
-			X(do_make_code) X(do_uring) X(do_setuid) X(do_mount) X(do_chroot_out)      \
-				X(do_unshare)
+	X(do_fork)                                                                                 \
+	X(do_thread)                                                                               \
+	X(do_ptrace)                                                                               \
+	X(do_kill)                                                                                 \
+	X(do_read_memory)                                                                          \
+	X(do_unix)                                                                                 \
+	X(do_netlink)                                                                              \
+	X(do_raw)                                                                                  \
+	X(do_packet)                                                                               \
+	X(do_bpf_load)                                                                             \
+	X(do_bpf_update)                                                                           \
+	X(do_map_code)                                                                             \
+	X(do_make_code)                                                                            \
+	X(do_uring)                                                                                \
+	X(do_setuid)                                                                               \
+	X(do_mount)                                                                                \
+	X(do_chroot_out)                                                                           \
+	X(do_unshare)
 
 static void nobody_may(void **state)
 {
