@@ -10,17 +10,16 @@
 
 #include "identity/mounts.h"
 
-static const char table[] =
-	"22 1 254:0 / / rw,relatime shared:1 master:2 - ext4 /dev/root rw\n"
-	"23 22 0:21 / /proc rw - proc proc rw\n"
-	"24 22 0:40 / /home/u/mnt rw,nosuid - fuse.sshfs u@h:/ rw,user_id=1000\n"
-	"25 22 0:41 / /home/u/mnt\\040two rw - fuse x rw\n"
-	"broken\n"
-	"26 22 x:1 / /bad rw - ext4 x rw\n"
-	"27 22 259:1048575 / /big rw - btrfs /dev/nvme rw\n"
-	"28 22 0:50 / /home rw - ext4 /dev/h rw\n"
-	"29 22 0:60 / /no-type rw\n"
-	"30 28 0:61 / /home/u/mnt/over rw - tmpfs t rw";
+static const char table[] = "22 1 254:0 / / rw,relatime shared:1 master:2 - ext4 /dev/root rw\n"
+			    "23 22 0:21 / /proc rw - proc proc rw\n"
+			    "24 22 0:40 / /srv/u/mnt rw,nosuid - fuse.sshfs u@h:/ rw,user_id=1000\n"
+			    "25 22 0:41 / /srv/u/mnt\\040two rw - fuse x rw\n"
+			    "broken\n"
+			    "26 22 x:1 / /bad rw - ext4 x rw\n"
+			    "27 22 259:1048575 / /big rw - btrfs /dev/nvme rw\n"
+			    "28 22 0:50 / /srv rw - ext4 /dev/h rw\n"
+			    "29 22 0:60 / /no-type rw\n"
+			    "30 28 0:61 / /srv/u/mnt/over rw - tmpfs t rw";
 
 static void by_id_and_by_device(void **state)
 {
@@ -38,7 +37,7 @@ static void by_id_and_by_device(void **state)
 	assert_false(mounts_find_id(t, 26, &m));
 	assert_false(mounts_find_id(t, 29, &m));
 	assert_true(mounts_find_dev(t, 40, &m));
-	assert_true(slice_eq(m.where, SLICE("/home/u/mnt")));
+	assert_true(slice_eq(m.where, SLICE("/srv/u/mnt")));
 	assert_false(mounts_find_dev(t, 41 << 20, &m));
 }
 
@@ -50,15 +49,15 @@ static void by_the_longest_mount_point(void **state)
 	(void)state;
 	assert_true(mounts_find_path(t, SLICE("/usr/bin/node"), &m));
 	assert_true(slice_eq(m.type, SLICE("ext4")));
-	assert_true(mounts_find_path(t, SLICE("/home/u/mnt/x"), &m));
+	assert_true(mounts_find_path(t, SLICE("/srv/u/mnt/x"), &m));
 	assert_true(slice_eq(m.type, SLICE("fuse.sshfs")));
-	assert_true(mounts_find_path(t, SLICE("/home/u/mnt"), &m));
+	assert_true(mounts_find_path(t, SLICE("/srv/u/mnt"), &m));
 	assert_true(slice_eq(m.type, SLICE("fuse.sshfs")));
-	assert_true(mounts_find_path(t, SLICE("/home/u/mntx"), &m));
-	assert_true(slice_eq(m.where, SLICE("/home")));
-	assert_true(mounts_find_path(t, SLICE("/home/u/mnt/over/x"), &m));
+	assert_true(mounts_find_path(t, SLICE("/srv/u/mntx"), &m));
+	assert_true(slice_eq(m.where, SLICE("/srv")));
+	assert_true(mounts_find_path(t, SLICE("/srv/u/mnt/over/x"), &m));
 	assert_true(slice_eq(m.type, SLICE("tmpfs")));
-	assert_true(mounts_find_path(t, SLICE("/home/u/mnt two/x"), &m));
+	assert_true(mounts_find_path(t, SLICE("/srv/u/mnt two/x"), &m));
 	assert_true(slice_eq(m.type, SLICE("fuse")));
 	assert_false(mounts_find_path(SLICE(""), SLICE("/x"), &m));
 }
@@ -84,7 +83,7 @@ static void cut_tables_are_read_within_their_bounds(void **state)
 
 		memcpy(copy, table, n);
 		(void)mounts_find_id(slice_of(copy, n), 77, &m);
-		(void)mounts_find_path(slice_of(copy, n), SLICE("/home/u/mnt/over"), &m);
+		(void)mounts_find_path(slice_of(copy, n), SLICE("/srv/u/mnt/over"), &m);
 		free(copy);
 	}
 }

@@ -81,28 +81,38 @@ static void tables_decide_as_written(void **state)
 	globfree(&files);
 }
 
+static void put_in_force(const char *path)
+{
+	struct json_doc *doc = NULL;
+	struct diag d = { 0 };
+	struct buf out;
+	FILE *f = fopen(path, "re");
+
+	assert_non_null(f);
+	buf_init(&out, 64u << 20);
+	if (json_doc_read(path, fileno(f), 1u << 20, &d, &doc) < 0 ||
+	    policy_compile(doc, catalogue, &d, &out) < 0 || identity_check(doc, &d) < 0)
+		fail_msg("%s:%u:%u: %s", d.file, d.line, d.col, d.text);
+	buf_release(&out);
+	(void)json_doc_free(doc);
+	(void)fclose(f);
+}
+
 static void examples_can_be_put_in_force(void **state)
 {
+	unsigned policies = 0;
 	glob_t files;
 
 	(void)state;
 	assert_int_equal(glob("policy/examples/*.json", 0, NULL, &files), 0);
-	assert_true(files.gl_pathc >= 5);
 	for (size_t i = 0; i < files.gl_pathc; i++) {
-		struct json_doc *doc = NULL;
-		struct diag d = { 0 };
-		struct buf out;
-		FILE *f = fopen(files.gl_pathv[i], "re");
-
-		assert_non_null(f);
-		buf_init(&out, 64u << 20);
-		if (json_doc_read(files.gl_pathv[i], fileno(f), 1u << 20, &d, &doc) < 0 ||
-		    policy_compile(doc, catalogue, &d, &out) < 0 || identity_check(doc, &d) < 0)
-			fail_msg("%s:%u:%u: %s", d.file, d.line, d.col, d.text);
-		buf_release(&out);
-		(void)json_doc_free(doc);
-		(void)fclose(f);
+		/* There are catalogues too. */
+		if (strstr(files.gl_pathv[i], "/providers"))
+			continue;
+		put_in_force(files.gl_pathv[i]);
+		policies++;
 	}
+	assert_true(policies >= 5);
 	globfree(&files);
 }
 
@@ -188,7 +198,7 @@ static void tables_that_say_nothing_are_refused(void **state)
 		{ "{" POLICY ",\"tests\":[{\"name\":\"n\",\"expect\":{\"decision\":\"allowed\"}}]}",
 		  "\"facts\" must be" },
 		{ "{" POLICY ",\"tests\":[{\"name\":\"n\",\"facts\":{\"workload\":\"v\","
-			     "\"provider\":\"openai\","
+		  "\"provider\":\"openai\","
 		  "\"operation\":\"chat\"},\"expect\":{\"decision\":\"allowed\"}}]}",
 		  "no workload is called \"v\"" },
 		{ "{\"policy\":{\"workloads\":{},\"rules\":3},\"tests\":[3]}", "needs \"rules\"" },
