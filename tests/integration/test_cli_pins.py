@@ -77,3 +77,25 @@ def test_check_tells_held_hooks_from_released_ones(world, daemon):
     assert found["hooks attached"]["state"] == "fail"
     done = daemon.run_egret("prog", "list")
     assert done.returncode == 1 and "the pins do not help" in done.stderr
+
+
+RIVAL = """
+__attribute__((section("cgroup/connect4"), used)) int eg_test_rival(void *ctx) { return 1; }
+char _license[] __attribute__((section("license"), used)) = "GPL";
+"""
+
+
+def test_check_names_rivals_on_the_same_hook(world, daemon):
+    (world.tmp / "rival.c").write_text(RIVAL)
+    script = """
+        cd "$0"; mkdir bpffs; mount -t bpf bpf bpffs
+        clang -O2 -target bpf -c rival.c -o rival.o
+        bpftool prog load rival.o bpffs/rival
+        bpftool cgroup attach "$1" connect4 pinned bpffs/rival multi
+        umount bpffs
+    """
+    done = world.run_in(world.daemon_cgroup, ["sh", "-e", "-c", script, world.tmp, world.cgroup],
+                        env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"})
+    assert done.returncode == 0, done.stderr
+    [rival] = [row for row in daemon.egret("check") if row["name"] == "rival"]
+    assert rival["state"] == "warn" and "eg_test_rival" in rival["text"] and "eg_connect4" in rival["text"]

@@ -100,3 +100,18 @@ def test_uninstall_removes_exactly_what_install_put_there(tmp_path):
     make("install", tmp_path)
     make("uninstall", tmp_path)
     assert not (top / "share/egret").exists() and not (top / "share/doc/egret").exists()
+
+
+def test_every_member_of_a_policy_is_in_the_manual(dest):
+    page = (dest / PREFIX[1:] / "share/man/man5/egret-policy.5").read_text()
+    members = set()
+
+    def walk(node):
+        for key, value in node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ():
+            if key == "properties":
+                members.update(value)
+            walk(value)
+
+    walk(json.loads((ROOT / "policy/schema/policy.json").read_text()))
+    missing = {m for m in members - {"$schema"} if not re.search(rf"\b{re.escape(m)}\b", page)}
+    assert members and not missing
