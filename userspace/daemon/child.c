@@ -128,7 +128,7 @@ static void on_channel_close(struct channel *ch, void *ctx, int error)
 		child_kill(c);
 }
 
-/* Between fork and exec: nothing but system calls. Descriptors are close-on-exec but for 0-3. */
+/* Between fork and exec: nothing but system calls. */
 static _Noreturn void become(const struct child_opts *o, int channel_fd, pid_t parent)
 {
 	static const char *const environment[] = {
@@ -157,6 +157,8 @@ static _Noreturn void become(const struct child_opts *o, int channel_fd, pid_t p
 	if (channel_fd == ROLE_CHANNEL_FD ? fcntl(channel_fd, F_SETFD, 0) < 0
 					  : dup2(channel_fd, ROLE_CHANNEL_FD) < 0)
 		_exit(126);
+	/* Ours are close-on-exec; this is for what whoever started us left open. */
+	(void)syscall(SYS_close_range, ROLE_CHANNEL_FD + 1, ~0u, 0);
 	(void)execve(o->exe, (char *const *)(uintptr_t)o->argv,
 		     (char *const *)(uintptr_t)environment);
 	_exit(127);

@@ -113,6 +113,7 @@ static _Noreturn void become(char *const *argv, int out, pid_t parent)
 	    null < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(out, STDOUT_FILENO) < 0 ||
 	    chdir("/") < 0)
 		_exit(126);
+	(void)syscall(SYS_close_range, STDERR_FILENO + 1, ~0u, 0);
 	(void)execve(argv[0], argv, (char *const *)(uintptr_t)environment);
 	_exit(127);
 }
