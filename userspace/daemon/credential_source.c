@@ -57,13 +57,20 @@ static void release(struct credential_source *s)
 	free(s);
 }
 
+/* With all that it started; by its number alone while it has not become a group yet. It is not
+ * reaped, so the number is still its. */
+static void kill_all(const struct credential_source *s)
+{
+	(void)kill(-s->pid, SIGKILL);
+	(void)kill(s->pid, SIGKILL);
+}
+
 static void on_limit(struct timer *t)
 {
 	struct credential_source *s = container_of(t, struct credential_source, limit);
 
 	s->timed_out = true;
-	/* The group: what the command started too. Not yet reaped, so the number is still its. */
-	(void)kill(-s->pid, SIGKILL);
+	kill_all(s);
 }
 
 static void on_ended(struct io *io, int events)
@@ -75,7 +82,7 @@ static void on_ended(struct io *io, int events)
 
 	(void)events;
 	/* Whatever it left behind must not go on writing. */
-	(void)kill(-s->pid, SIGKILL);
+	kill_all(s);
 	while (waitid(P_PIDFD, (id_t)s->pidfd, &info, WEXITED) < 0 && errno == EINTR)
 		;
 	if (s->timed_out)
@@ -197,7 +204,7 @@ struct credential_source *credential_source_cancel(struct credential_source *s)
 {
 	if (!s)
 		return NULL;
-	(void)kill(-s->pid, SIGKILL);
+	kill_all(s);
 	while (waitid(P_PIDFD, (id_t)s->pidfd, &(siginfo_t){ 0 }, WEXITED) < 0 && errno == EINTR)
 		;
 	release(s);
