@@ -100,7 +100,8 @@ static int run(struct cli *cli, char **argv)
 
 int main(int argc, char **argv)
 {
-	struct cli cli = { .run_dir = EG_RUN_DIR };
+	const char *run_dir = getenv("EGRET_RUN_DIR");
+	struct cli cli = { .run_dir = run_dir && *run_dir ? run_dir : EG_RUN_DIR };
 	int status = argc ? run(&cli, argv + 1) : cli_usage(&cli, "called without its own name");
 
 	if (status < 0)
