@@ -54,14 +54,8 @@ $(COMPLETION): tools/completion/egret.bash.in tools/assemble.sh $(B)/egret
 	$(call say,BASH,$@) mkdir -p $(@D)
 	$(Q)tools/assemble.sh $< TABLES="$(B)/egret help --completion" > $@
 
-# The unit names the daemon by its path, which PREFIX decides anew each time.
-$(B)/systemd/%: tools/systemd/% FORCE
-	$(Q)mkdir -p $(@D)
-	$(Q)sed 's|/usr/local/|$(PREFIX)/|g' $< > $@
-.PHONY: FORCE
-FORCE:
-
-# ---- what is installed, each MODE:SOURCE:PLACE below PREFIX; uninstall removes these and no others ----
+# ---- what is installed, each MODE:SOURCE:PLACE below PREFIX; uninstall removes these and no others.
+# Units and man pages name files by their place. ----
 
 to = $(foreach f,$(2),644:$(f):$(1)/$(notdir $(f)))
 INSTALL := 755:$(B)/egret:bin/egret 755:$(B)/egretd:sbin/egretd \
@@ -71,13 +65,15 @@ INSTALL := 755:$(B)/egret:bin/egret 755:$(B)/egretd:sbin/egretd \
 	$(call to,share/doc/egret,README.md ARCHITECTURE.md LICENSE) \
 	$(call to,share/man/man5,$(filter %.5,$(MAN))) $(call to,share/man/man8,$(filter %.8,$(MAN))) \
 	$(call to,share/bash-completion/completions,$(COMPLETION)) \
-	$(call to,lib/systemd/system,$(patsubst tools/%,$(B)/%,$(wildcard tools/systemd/*.service))) \
+	$(call to,lib/systemd/system,$(wildcard tools/systemd/*.service)) \
 	$(foreach f,$(wildcard tools/systemd/*.sysusers),644:$(f):lib/sysusers.d/$(basename $(notdir $(f))).conf)
 OWN_DIRS := share/egret/schema share/egret share/doc/egret/examples share/doc/egret
 
 install: $(foreach row,$(INSTALL),$(word 2,$(subst :, ,$(row))))
 	$(Q)for row in $(INSTALL); do IFS=: read -r mode source place <<<"$$row"; \
-		install -D -m "$$mode" "$$source" "$(DESTDIR)$(PREFIX)/$$place"; done
+		install -D -m "$$mode" "$$source" "$(DESTDIR)$(PREFIX)/$$place"; \
+		case $$place in lib/systemd/* | share/man/*) \
+			sed -i 's|/usr/local/|$(PREFIX)/|g' "$(DESTDIR)$(PREFIX)/$$place" ;; esac; done
 	@echo "  installed in $(DESTDIR)$(PREFIX): see egret(8), and \`egret check\` once egretd runs"
 
 uninstall:

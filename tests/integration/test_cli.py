@@ -238,7 +238,8 @@ ANSWER = {"workload": "dev", "cgroup_path": "/egret/run/dev/1", "ca_cert": "/run
 
 def run_env(run_dir, *options, env=None):
     with FakeEgretd(run_dir, {"run": [{"end": ANSWER}]}) as daemon:
-        done = egret("run", *options, "--", "env", "-0", run_dir=run_dir, env={"PATH": os.environ["PATH"]} | (env or {}))
+        done = egret("run", *options, "--", "env", "-0", run_dir=run_dir,
+                     env={"PATH": os.environ["PATH"]} | (env or {}))
     assert done.returncode == 0, done.stderr
     return dict(entry.split("=", 1) for entry in done.stdout.split("\0") if entry), daemon
 

@@ -32,7 +32,8 @@ def dest(tmp_path_factory):
 def test_everything_is_in_its_place(dest):
     assert tree(dest / PREFIX[1:]) >= {
         "bin/egret", "sbin/egretd", "share/egret/providers.json", "share/egret/default.json",
-        "share/egret/schema/egret.json", "share/doc/egret/examples/egret.json", "share/man/man8/egret.8", "share/man/man8/egretd.8",
+        "share/egret/schema/egret.json", "share/doc/egret/examples/egret.json", "share/man/man8/egret.8",
+        "share/man/man8/egretd.8",
         "share/man/man5/egret.json.5", "share/man/man5/egret-policy.5",
         "share/bash-completion/completions/egret", "lib/systemd/system/egretd.service", "lib/sysusers.d/egret.conf",
     }
