@@ -118,6 +118,16 @@ static const char *say(struct exchange *x, struct slice model)
 			   (int)(model.n < 256 ? model.n : 256), model.p ? model.p : "");
 }
 
+/* A rule that names none means the provider's own: the one that is called like it. */
+static void name_credential(struct exchange *x)
+{
+	const struct catalogue_provider *p = catalogue_provider(x->gen->catalogue, x->provider);
+
+	if (x->verdict.reason == EG_REASON_allowed && !x->verdict.credential.n &&
+	    p->credential_field.n)
+		x->verdict.credential = p->name;
+}
+
 enum eg_reason decide_request(struct exchange *x, const char **ret_detail)
 {
 	struct slice model = SLICE("");
@@ -125,6 +135,7 @@ enum eg_reason decide_request(struct exchange *x, const char **ret_detail)
 
 	reason = sharpen(x, reason);
 	x->verdict.reason = reason;
+	name_credential(x);
 	record_verdict(x);
 	if (x->rec)
 		(void)slice_copy(model, x->rec->model, sizeof(x->rec->model));
