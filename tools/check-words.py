@@ -7,7 +7,7 @@ import csource
 
 WORDS = [
     (re.compile(r"(?<![\w.])/(work|home|Users)/\w"), "a path of somebody's machine"),
-    (re.compile(r"\b(issue|ticket|bug) #?\d+\b|\b[A-Z]{3,}-\d{3,}\b(?<!SHA-\d{3})", 0), "a tracker's number"),
+    (re.compile(r"\b(issue|ticket|bug) #?\d+\b|\b[A-Z]{3,}-[1-9]\d{2,4}\b", 0), "a tracker's number"),
     (re.compile(r"\b(co-authored-by|generated with|as an ai|brief\.md)\b", re.I), "how it was made"),
     (re.compile(r"\blorem ipsum\b|\bfoo ?bar\b", re.I), "filler"),
 ]

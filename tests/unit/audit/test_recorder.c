@@ -91,7 +91,7 @@ static int set_up(void **state)
 {
 	struct fixture *f = calloc(1, sizeof(*f));
 
-	(void)strcpy(f->dir, "/tmp/egret-recorder-XXXXXX");
+	(void)snprintf(f->dir, sizeof(f->dir), "%s", "/tmp/egret-recorder-XXXXXX");
 	assert_non_null(mkdtemp(f->dir));
 	f->msg = calloc(1, sizeof(*f->msg));
 	f->dir_fd = open(f->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -146,7 +146,7 @@ static void put(struct fixture *f, uint32_t from, uint32_t to)
 		memcpy(r->request_id, &n, sizeof(n));
 		r->request_id[15] = 1;
 		r->time_us = 1000 + n;
-		(void)strcpy(r->workload, n % 2 ? "odd" : "even");
+		(void)snprintf(r->workload, sizeof(r->workload), "%s", n % 2 ? "odd" : "even");
 		slab_commit(f->slab, r);
 	}
 }

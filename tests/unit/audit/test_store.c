@@ -43,7 +43,7 @@ static int set_up(void **state)
 {
 	struct fixture *f = calloc(1, sizeof(*f));
 
-	(void)strcpy(f->dir, "/tmp/egret-store-XXXXXX");
+	(void)snprintf(f->dir, sizeof(f->dir), "%s", "/tmp/egret-store-XXXXXX");
 	assert_non_null(mkdtemp(f->dir));
 	f->dir_fd = open(f->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	buf_init(&f->out, 64 << 20);
@@ -188,7 +188,8 @@ static void record_comes_back_as_it_was(void **state)
 	r.key_fingerprint = 0xab;
 	r.exe_sha256[0] = 0x12;
 	r.end = EG_REASON_client_gone;
-	(void)strcpy(r.path, "/v1/chat\n\"\\\xff\xc0\x80\xed\xa0\x80\xf0\x9f\x98\x80");
+	(void)snprintf(r.path, sizeof(r.path), "%s",
+		       "/v1/chat\n\"\\\xff\xc0\x80\xed\xa0\x80\xf0\x9f\x98\x80");
 	memset(r.model, 'm', sizeof(r.model)); /* unterminated, as only a bug could make it */
 	assert_int_equal(store_begin(f->s), 0);
 	assert_int_equal(store_put(f->s, &r), 0);
@@ -457,7 +458,7 @@ static void events_are_kept_and_filtered(void **state)
 	struct query *q;
 	json_t *row;
 
-	(void)strcpy(n.text, "use TCP");
+	(void)snprintf(n.text, sizeof(n.text), "%s", "use TCP");
 	assert_int_equal(store_begin(f->s), 0);
 	assert_int_equal(store_put_event(f->s, &n), 0);
 	n.reason = 4000000;
