@@ -9,6 +9,7 @@
 #define KNOWN_MAX   1024 /* contents remembered; the least recently used goes first */
 #define SLOTS	    2048
 #define JOBS_MAX    64
+#define OWNER_MAX   8 /* files of one owner at a time */
 #define WAITERS_MAX 4096
 #define SLICE_BYTES (256u << 10)
 /* A file changed this recently may change again within one tick of its change time. */
@@ -30,6 +31,8 @@ struct waiter {
 struct job {
 	int fd;
 	struct exe_key key;
+	uint32_t owner; /* 0: nobody waits */
+	struct digest *digest;
 	uint64_t done; /* bytes */
 	uint64_t begun_s; /* wall clock */
 	struct waiter *waiters;
@@ -41,8 +44,7 @@ struct hasher {
 	struct later later; /* does a slice each turn of the loop, however busy it is */
 	struct idle idle; /* keeps the loop turning while there are jobs */
 	uint64_t bytes_max;
-	struct digest *digest; /* of the first job */
-	struct job *jobs, **last_job;
+	struct job *jobs; /* the next one to have its turn first */
 	size_t n_jobs, n_waiters, n_reads;
 	char *chunk;
 	struct known *known;
@@ -58,10 +60,9 @@ int hasher_new(struct loop *l, uint64_t bytes_max, struct hasher **ret)
 		return -ENOMEM;
 	h->loop = l;
 	h->bytes_max = bytes_max;
-	h->last_job = &h->jobs;
 	h->chunk = malloc(SLICE_BYTES);
 	h->known = calloc(KNOWN_MAX, sizeof(*h->known));
-	if (!h->chunk || !h->known || digest_new(&h->digest) < 0) {
+	if (!h->chunk || !h->known) {
 		(void)hasher_free(h);
 		return -ENOMEM;
 	}
@@ -69,16 +70,41 @@ int hasher_new(struct loop *l, uint64_t bytes_max, struct hasher **ret)
 	return 0;
 }
 
-/* Takes the first job away, then tells its waiters: they may start others. */
-static void end_job(struct hasher *h, int error, const uint8_t *sha256)
+static struct job *job_free(struct job *j)
 {
-	struct job *j = h->jobs;
+	if (!j)
+		return NULL;
+	cleanup_close(&j->fd);
+	(void)digest_free(j->digest);
+	free(j);
+	return NULL;
+}
 
-	h->jobs = j->next;
+static void take_job(struct hasher *h, struct job *j)
+{
+	struct job **at = &h->jobs;
+
+	while (*at != j)
+		at = &(*at)->next;
+	*at = j->next;
+	j->next = NULL;
 	h->n_jobs--;
-	if (!h->jobs)
-		h->last_job = &h->jobs;
-	(void)close(j->fd);
+}
+
+static void put_job_last(struct hasher *h, struct job *j)
+{
+	struct job **at = &h->jobs;
+
+	while (*at)
+		at = &(*at)->next;
+	*at = j;
+	h->n_jobs++;
+}
+
+/* Takes the job away first, then tells its waiters: they may start others. */
+static void end_job(struct hasher *h, struct job *j, int error, const uint8_t *sha256)
+{
+	take_job(h, j);
 	for (struct waiter *w = j->waiters, *next; w; w = next) {
 		next = w->next;
 		h->n_waiters--;
@@ -86,7 +112,7 @@ static void end_job(struct hasher *h, int error, const uint8_t *sha256)
 			w->fn(w->ctx, error, sha256);
 		free(w);
 	}
-	free(j);
+	(void)job_free(j);
 }
 
 struct hasher *hasher_free(struct hasher *h)
@@ -96,8 +122,7 @@ struct hasher *hasher_free(struct hasher *h)
 	later_disarm(&h->later);
 	idle_disarm(&h->idle);
 	while (h->jobs)
-		end_job(h, -ECANCELED, NULL);
-	(void)digest_free(h->digest);
+		end_job(h, h->jobs, -ECANCELED, NULL);
 	free(h->chunk);
 	free(h->known);
 	free(h);
@@ -176,7 +201,7 @@ static void remember(struct hasher *h, const struct job *j, const uint8_t *sha25
 	link_newest(h, k);
 }
 
-/* Reads one slice of the first job. 1: more to read; 0: done; -errno. */
+/* Reads one slice. 1: more to read; 0: done; -errno. */
 static int read_slice(struct hasher *h, struct job *j)
 {
 	ssize_t n = pread(j->fd, h->chunk, SLICE_BYTES, (off_t)j->done);
@@ -189,14 +214,14 @@ static int read_slice(struct hasher *h, struct job *j)
 		return -ESTALE;
 	if (n == 0)
 		return j->done == j->key.size ? 0 : -ESTALE;
-	return digest_update(h->digest, slice_of(h->chunk, (size_t)n)) < 0 ? -EIO : 1;
+	return digest_update(j->digest, slice_of(h->chunk, (size_t)n)) < 0 ? -EIO : 1;
 }
 
 static int finish(struct hasher *h, struct job *j, uint8_t *sha256)
 {
 	struct exe_key now;
 
-	if (digest_final(h->digest, sha256) < 0)
+	if (digest_final(j->digest, sha256) < 0)
 		return -EIO;
 	if (exe_key_of(j->fd, &now) < 0 || !exe_key_eq(&now, &j->key))
 		return -ESTALE;
@@ -205,11 +230,21 @@ static int finish(struct hasher *h, struct job *j, uint8_t *sha256)
 	return 0;
 }
 
+/* Who is waited for goes before who is not. */
+static struct job *next_job(struct hasher *h)
+{
+	struct job *j = h->jobs;
+
+	while (j && !j->owner)
+		j = j->next;
+	return j ? j : h->jobs;
+}
+
 static void on_turn(struct later *w)
 {
 	struct hasher *h = container_of(w, struct hasher, later);
+	struct job *j = next_job(h);
 	uint8_t sha256[DIGEST_SIZE];
-	struct job *j = h->jobs;
 	int r;
 
 	if (!j) {
@@ -218,13 +253,14 @@ static void on_turn(struct later *w)
 	}
 	later_arm(&h->later, h->loop, on_turn);
 	r = read_slice(h, j);
-	if (r > 0)
+	if (r > 0) {
+		take_job(h, j);
+		put_job_last(h, j);
 		return;
+	}
 	if (r == 0)
 		r = finish(h, j, sha256);
-	else if (digest_final(h->digest, sha256) < 0) /* so that the next one begins afresh */
-		r = -EIO;
-	end_job(h, r, r == 0 ? sha256 : NULL);
+	end_job(h, j, r, r == 0 ? sha256 : NULL);
 }
 
 static void on_idle(struct idle *w)
@@ -241,23 +277,37 @@ static struct job *find_job(struct hasher *h, const struct exe_key *key)
 	return j;
 }
 
+/* Takes fd. */
 static struct job *new_job(struct hasher *h, int fd, const struct exe_key *key)
 {
 	struct job *j = calloc(1, sizeof(*j));
 
-	if (!j)
+	if (!j || digest_new(&j->digest) < 0) {
+		(void)close(fd);
+		free(j);
 		return NULL;
-	*j = (struct job){ .fd = fd, .key = *key, .begun_s = clock_wall_us() / 1000000 };
-	*h->last_job = j;
-	h->last_job = &j->next;
-	h->n_jobs++;
+	}
+	j->fd = fd;
+	j->key = *key;
+	j->begun_s = clock_wall_us() / 1000000;
+	put_job_last(h, j);
 	(void)posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
 	later_arm(&h->later, h->loop, on_turn);
 	idle_arm(&h->idle, h->loop, on_idle);
 	return j;
 }
 
-int hasher_start(struct hasher *h, int fd, const struct exe_key *key, hasher_fn fn, void *ctx)
+static bool is_full(const struct hasher *h, uint32_t owner)
+{
+	size_t n = 0;
+
+	for (const struct job *j = h->jobs; j; j = j->next)
+		n += j->owner == owner;
+	return n >= OWNER_MAX || h->n_jobs >= JOBS_MAX;
+}
+
+int hasher_start(struct hasher *h, int fd, const struct exe_key *key, uint32_t owner, hasher_fn fn,
+		 void *ctx)
 {
 	_cleanup_close_ int owned = fd;
 	struct job *j = find_job(h, key);
@@ -265,19 +315,17 @@ int hasher_start(struct hasher *h, int fd, const struct exe_key *key, hasher_fn 
 
 	if (!hasher_may_read(h, key))
 		return -EFBIG;
-	if (h->n_waiters >= WAITERS_MAX || (!j && h->n_jobs >= JOBS_MAX))
+	if (h->n_waiters >= WAITERS_MAX || (!j && is_full(h, owner)))
 		return -ENOBUFS;
 	w = calloc(1, sizeof(*w));
-	if (!w)
+	if (w && !j)
+		j = new_job(h, TAKE_FD(owned), key);
+	if (!w || !j) {
+		free(w);
 		return -ENOMEM;
-	if (!j) {
-		j = new_job(h, owned, key);
-		if (!j) {
-			free(w);
-			return -ENOMEM;
-		}
-		(void)TAKE_FD(owned);
 	}
+	if (!j->owner)
+		j->owner = owner;
 	*w = (struct waiter){ .fn = fn, .ctx = ctx, .next = j->waiters };
 	j->waiters = w;
 	h->n_waiters++;

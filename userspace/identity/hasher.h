@@ -22,9 +22,11 @@ const uint8_t *hasher_find(struct hasher *h, const struct exe_key *key);
 
 /* error 0: sha256 is valid during the call. -ESTALE: the file changed; -ECANCELED; or -errno. */
 typedef void (*hasher_fn)(void *ctx, int error, const uint8_t *sha256);
-/* Takes fd, which is of `key`, and calls fn (may be NULL) later from the loop. -EFBIG: larger than
- * bytes_max; -ENOBUFS: too many wait. fn is not called then. */
-int hasher_start(struct hasher *h, int fd, const struct exe_key *key, hasher_fn fn,
+/* Takes fd, which is of `key`, and calls fn (may be NULL) later from the loop. Files that somebody
+ * waits for take turns; those of nobody (owner 0) come when there are no others. -EFBIG: larger
+ * than bytes_max; -ENOBUFS: too many wait, or too many files of this owner, so that one owner with
+ * many programs holds up itself only. fn is not called then. */
+int hasher_start(struct hasher *h, int fd, const struct exe_key *key, uint32_t owner, hasher_fn fn,
 		 void *ctx) _must_check_;
 bool hasher_may_read(const struct hasher *h, const struct exe_key *key); /* not too large */
 size_t hasher_reads(const struct hasher *h); /* files read to their end so far */

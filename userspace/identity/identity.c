@@ -218,7 +218,7 @@ static void evidence_done(struct evidence *e)
 }
 
 struct match {
-	uint32_t workload;
+	uint32_t workload; /* with needs_hash: the one that may be it */
 	enum eg_reason reason;
 	bool needs_hash;
 };
@@ -237,7 +237,7 @@ static struct match find_workload(const struct identity *id, struct evidence *e,
 			return (struct match){ found[i], EG_REASON_allowed, false };
 		case SELECTORS_PROGRAM_NEEDS_HASH:
 			if (hashing == HASH_MAY_START)
-				return (struct match){ .needs_hash = true };
+				return (struct match){ .workload = found[i], .needs_hash = true };
 			break;
 		case SELECTORS_PROGRAM_FAILS:
 			break;
@@ -303,7 +303,7 @@ static void on_hashed(void *ctx, int error, const uint8_t *sha256);
 
 /* Reads the program, to ask again later. */
 static int start_hash(struct identity *id, const struct eg_flow *flow, struct exe *exe,
-		      identity_fn fn, void *ctx)
+		      uint32_t workload, identity_fn fn, void *ctx)
 {
 	struct asking *a = malloc(sizeof(*a));
 	int fd = a ? exe_open(exe) : -ENOMEM, r;
@@ -313,7 +313,7 @@ static int start_hash(struct identity *id, const struct eg_flow *flow, struct ex
 		return fd;
 	}
 	*a = (struct asking){ id, *flow, exe->key, fn, ctx };
-	r = hasher_start(id->hasher, fd, &exe->key, on_hashed, a);
+	r = hasher_start(id->hasher, fd, &exe->key, workload, on_hashed, a);
 	if (r < 0)
 		free(a);
 	return r;
@@ -327,7 +327,7 @@ static void hash_for_the_record(struct identity *id, struct exe *exe)
 	if (exe->fd < 0 || !hasher_may_read(id->hasher, &exe->key))
 		return;
 	fd = exe_open(exe);
-	if (fd < 0 || hasher_start(id->hasher, fd, &exe->key, NULL, NULL) < 0)
+	if (fd < 0 || hasher_start(id->hasher, fd, &exe->key, 0, NULL, NULL) < 0)
 		return; /* busy: another time */
 }
 
@@ -365,7 +365,7 @@ static void attest(struct identity *id, const struct eg_flow *flow, const struct
 	hash = find_hash(id, &e.exe, again, sha256);
 	m = match_caller(id, flow, &e, hash, hashing);
 	if (m.needs_hash) {
-		int r = start_hash(id, flow, &e.exe, fn, ctx);
+		int r = start_hash(id, flow, &e.exe, m.workload, fn, ctx);
 
 		if (r == 0) {
 			evidence_done(&e);

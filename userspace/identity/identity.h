@@ -6,6 +6,12 @@
  * program are conditions on top. What cannot be established is not matched, and a workload that
  * demands an executable never matches on doubt (EG_REASON_exe_mismatch).
  *
+ * The first workload in the order of the document wins. A socket that was created in another cgroup
+ * than the caller's belongs to a workload only if both cgroups do (EG_REASON_identity_unavailable).
+ *
+ * Needs CAP_DAC_READ_SEARCH (cgroups by id), CAP_SYS_PTRACE (other users' /proc) and, for programs
+ * that their owner alone may read, CAP_DAC_OVERRIDE.
+ *
  * A record names the inode that ran at connect(): the executable is opened through /proc/PID/exe
  * while {pid, start} still hold, must be that inode, and is hashed in slices between other work,
  * once per {device, inode, change time, size}.

@@ -2,7 +2,7 @@
 #include "policy/emit.h"
 
 #include "base/glob.h"
-#include "base/hash.h"
+#include "policy/order.h"
 #include "policy/rows.h"
 #include "policy/sets.h"
 #include "provider/catalogue.h"
@@ -152,68 +152,20 @@ static int put_rule(struct emit *e, uint32_t position, uint32_t number)
 	return r < 0 ? r : PUT(e, rules, out);
 }
 
-/* Where a rule stands: rules with the same conditions side by side, so that a word of a set is
- * either all about them or not at all, and one look at the summary passes over it. */
-struct standing {
-	enum image_run run;
-	uint64_t conds[4]; /* hash of those on workload, provider, operation, model */
-	uint32_t position;
-};
-
-static int compare_standing(const void *left, const void *right)
-{
-	const struct standing *a = left, *b = right;
-
-	if (a->run != b->run)
-		return a->run < b->run ? -1 : 1;
-	for (size_t i = 0; i < ARRAY_SIZE(a->conds); i++)
-		if (a->conds[i] != b->conds[i])
-			return a->conds[i] < b->conds[i] ? -1 : 1;
-	return a->position < b->position ? -1 : a->position > b->position;
-}
-
-static struct standing standing_of(const struct draft_rule *rule, uint32_t position)
-{
-	static const uint8_t slot[IMAGE_DIM_COUNT] = {
-		[IMAGE_DIM_WORKLOAD] = 0, [IMAGE_DIM_LABEL] = 0,     [IMAGE_DIM_PROVIDER] = 1,
-		[IMAGE_DIM_TRUST] = 1,	  [IMAGE_DIM_OPERATION] = 2, [IMAGE_DIM_MODEL] = 3,
-	};
-	struct standing s = { .position = position };
-
-	s.run = rule->shadow ? (rule->deny ? IMAGE_SHADOW_DENY : IMAGE_SHADOW_ALLOW)
-			     : (rule->deny ? IMAGE_DENY : IMAGE_ALLOW);
-	for (size_t i = 0; i < rule->n_conds; i++) {
-		const struct draft_cond *c = &rule->conds[i];
-		uint64_t *h = &s.conds[slot[c->dim]];
-
-		*h = hash_bytes(*h ? *h : HASH_SEED, c->label);
-		for (size_t k = 0; k < c->n_values; k++)
-			*h = hash_bytes(*h, c->values[k]);
-	}
-	return s;
-}
-
 static int put_rules(struct emit *e)
 {
 	size_t n = e->dr->n_rules;
-	_cleanup_free_ struct standing *all = calloc(n + 1, sizeof(*all));
-	_cleanup_free_ uint32_t *order = calloc(n + 1, sizeof(*order));
+	_cleanup_free_ uint32_t *positions = calloc(n + 1, sizeof(*positions));
+	_cleanup_free_ uint32_t *numbers = calloc(n + 1, sizeof(*numbers));
+	int r = positions && numbers ? order_rules(e->dr, positions, e->head.run_end) : -ENOMEM;
 
-	if (!all || !order)
-		return -ENOMEM;
-	for (uint32_t i = 0; i < n; i++)
-		all[i] = standing_of(&e->dr->rules[i], i);
-	qsort(all, n, sizeof(*all), compare_standing);
-	for (uint32_t number = 0; number < n; number++) {
-		int r = put_rule(e, all[number].position, number);
-
-		if (r < 0)
-			return r;
-		order[all[number].position] = number;
-		for (unsigned run = all[number].run; run < IMAGE_RUN_COUNT; run++)
-			e->head.run_end[run] = number + 1;
+	for (uint32_t number = 0; number < n && r == 0; number++) {
+		numbers[positions[number]] = number;
+		r = put_rule(e, positions[number], number);
 	}
-	return buf_append(&e->section[IMAGE_SECTION_order], order, n * sizeof(*order));
+	if (r < 0)
+		return r;
+	return buf_append(&e->section[IMAGE_SECTION_order], numbers, n * sizeof(*numbers));
 }
 
 static int put_set(struct emit *e, const uint64_t *row, uint32_t *ret)

@@ -70,12 +70,17 @@ static void on_hash(void *ctx, int error, const uint8_t *sha256)
 		loop_stop(t->loop);
 }
 
-static int start(struct hasher *h, const struct file *f, struct told *t)
+static int start_for(struct hasher *h, const struct file *f, uint32_t owner, struct told *t)
 {
 	int fd = dup(f->fd);
 
 	assert_true(fd >= 0);
-	return hasher_start(h, fd, &f->key, on_hash, t);
+	return hasher_start(h, fd, &f->key, owner, on_hash, t);
+}
+
+static int start(struct hasher *h, const struct file *f, struct told *t)
+{
+	return start_for(h, f, 1, t);
 }
 
 static void hash_whole(const struct file *f, uint8_t ret[DIGEST_SIZE])
@@ -113,22 +118,23 @@ static void all_who_wait_are_told_of_one_reading(void **state)
 	file_end(&f);
 }
 
-static void several_files_follow_one_another(void **state)
+static void several_files_take_turns(void **state)
 {
 	struct file f[4] = { file_make("a", 0, 'x'), file_make("b", 700000, 'x'),
 			     file_make("c", 262144, 'y'), file_make("d", 1, 'y') };
-	struct told t[4];
 	struct loop *loop = loop_new();
 	uint8_t wanted[DIGEST_SIZE];
+	struct told t[4];
 	struct hasher *h;
 
 	(void)state;
 	assert_int_equal(hasher_new(loop, 1u << 30, &h), 0);
 	for (int i = 0; i < 4; i++) {
-		t[i] = (struct told){ .loop = loop, .stop_at = i == 3 };
+		t[i] = (struct told){ .loop = loop, .stop_at = 1 };
 		assert_int_equal(start(h, &f[i], &t[i]), 0);
 	}
-	loop_run(loop);
+	while (t[0].calls + t[1].calls + t[2].calls + t[3].calls < 4)
+		loop_run(loop);
 	for (int i = 0; i < 4; i++) {
 		assert_int_equal(t[i].error, 0);
 		hash_whole(&f[i], wanted);
@@ -231,7 +237,7 @@ static bool hash_path(struct hasher *h, struct loop *loop, const char *path, str
 
 	if (fd < 0 || exe_key_of(fd, ret) < 0)
 		return false;
-	assert_int_equal(hasher_start(h, fd, ret, on_hash, &t), 0);
+	assert_int_equal(hasher_start(h, fd, ret, 0, on_hash, &t), 0);
 	loop_run(loop);
 	assert_int_equal(t.error, 0);
 	return true;
@@ -265,6 +271,38 @@ static void the_least_recently_used_is_forgotten(void **state)
 	(void)loop_free(loop);
 }
 
+static void large_files_do_not_hold_up_others(void **state)
+{
+	struct file large[9], small = file_make("s", 300000, 's');
+	struct told late = { .loop = loop_new() }, soon = { .loop = late.loop, .stop_at = 1 };
+	struct hasher *h;
+	char name[8];
+
+	(void)state;
+	assert_int_equal(hasher_new(late.loop, 1u << 30, &h), 0);
+	for (unsigned i = 0; i < 9; i++) {
+		(void)snprintf(name, sizeof(name), "l%u", i);
+		large[i] = file_make(name, 4u << 20, (char)('0' + i));
+		/* The first for the record, the others of one owner. */
+		assert_int_equal(start_for(h, &large[i], i ? 1 : 0, &late), 0);
+	}
+	assert_int_equal(start_for(h, &small, 2, &soon), 0);
+	loop_run(late.loop);
+	assert_int_equal(soon.error, 0);
+	assert_int_equal(late.calls, 0); /* it had two turns, they two of sixteen */
+	late.stop_at = 8;
+	loop_run(late.loop);
+	assert_int_equal(hasher_reads(h), 9); /* the one for the record is still to come */
+	late.stop_at = 9;
+	loop_run(late.loop);
+	assert_int_equal(late.error, 0);
+	(void)hasher_free(h);
+	(void)loop_free(late.loop);
+	for (int i = 0; i < 9; i++)
+		file_end(&large[i]);
+	file_end(&small);
+}
+
 static void limits_hold(void **state)
 {
 	struct file f = file_make("a", 5001, 'x');
@@ -281,7 +319,14 @@ static void limits_hold(void **state)
 		full = start(h, &f, &t);
 	}
 	assert_int_equal(full, -ENOBUFS);
-	assert_int_equal(f.key.ino, 64);
+	assert_int_equal(f.key.ino, 8); /* of one owner */
+	full = 0;
+	for (unsigned i = 8; i < 5000 && !full; i++) {
+		f.key.ino = i;
+		full = start_for(h, &f, i, &t);
+	}
+	assert_int_equal(full, -ENOBUFS);
+	assert_int_equal(f.key.ino, 64); /* of all */
 	f.key.ino = 0;
 	full = 0;
 	for (int i = 0; i < 5000 && !full; i++)
@@ -300,10 +345,11 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(all_who_wait_are_told_of_one_reading),
-		cmocka_unit_test(several_files_follow_one_another),
+		cmocka_unit_test(several_files_take_turns),
 		cmocka_unit_test(a_file_that_changes_has_no_hash),
 		cmocka_unit_test(a_file_just_written_is_not_remembered),
 		cmocka_unit_test(the_least_recently_used_is_forgotten),
+		cmocka_unit_test(large_files_do_not_hold_up_others),
 		cmocka_unit_test(limits_hold),
 	};
 
