@@ -2,7 +2,6 @@
 /* The whole way from a flow record to a principal, with real cgroups and processes. Needs root. */
 #include "child.h"
 
-#include "base/clock.h"
 #include "base/digest.h"
 #include "identity/identity.h"
 
@@ -558,28 +557,6 @@ static void a_bad_policy_leaves_the_old_one(void **state)
 	(void)identity_free(id);
 }
 
-#define ATTESTS 2000
-
-static void attesting_is_cheap(void **state)
-{
-	struct identity *id = identity_make(1u << 30);
-	struct eg_flow f;
-	struct child c = start(id, "/bin/cat", in_run, &f);
-	struct told t = { 0 };
-	uint64_t begin;
-
-	(void)state;
-	assert_int_equal(load(id, "\"agent\":{\"match\":[{\"run\":true}]}", 1), 0);
-	begin = clock_mono_us();
-	for (int i = 0; i < ATTESTS; i++)
-		identity_attest(id, &f, on_principal, &t);
-	assert_int_equal(t.calls, ATTESTS);
-	print_message("one attestation: %lu us\n",
-		      (unsigned long)((clock_mono_us() - begin) / ATTESTS));
-	child_end(&c);
-	(void)identity_free(id);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -599,7 +576,6 @@ int main(void)
 		cmocka_unit_test(forged_names_are_shown_safely),
 		cmocka_unit_test(long_paths_are_cut_not_overrun),
 		cmocka_unit_test(a_bad_policy_leaves_the_old_one),
-		cmocka_unit_test(attesting_is_cheap),
 	};
 
 	return cmocka_run_group_tests(tests, make, clean);
