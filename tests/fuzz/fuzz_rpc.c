@@ -192,7 +192,8 @@ static int add_worker(int monitor, uint32_t index)
 	return ends[0];
 }
 
-/* A message: who sends it, type, id and fds, then a body that may be padded to the size that its
+/* files: one to read a credential from, then two for the CA.
+ * A message: who sends it, type, id and fds, then a body that may be padded to the size that its
  * type has (byte 255), so that handlers see whole structures soon. */
 static void converse(struct input *in, int monitor, const int *workers, const int *files)
 {
@@ -212,8 +213,8 @@ static void converse(struct input *in, int monitor, const int *workers, const in
 		memcpy(padded, body.p, n);
 	if (bits & 0x80 && type < EG_MSG_COUNT && whole[type])
 		n = whole[type];
-	send_msg(who ? workers[who - 1] : monitor, type, bits & 7, padded, n, files,
-		 (bits >> 3) % 3);
+	send_msg(who ? workers[who - 1] : monitor, type, bits & 7, padded, n,
+		 type == EG_MSG_ca_load ? files + 1 : files, ((bits >> 3) & 3) % 3);
 }
 
 static void attack_vault(struct input in)
@@ -222,7 +223,7 @@ static void attack_vault(struct input in)
 	struct eg_stop stop = { .deadline_ms = 100000 };
 	struct vault *v = NULL;
 	struct diag d = { 0 };
-	int ends[2], workers[WORKERS], files[2] = { any_file(), any_file() };
+	int ends[2], workers[WORKERS], files[3] = { any_file(), any_file(), any_file() };
 	int r = channel_pair(ends);
 
 	assert(r == 0);
@@ -244,8 +245,8 @@ static void attack_vault(struct input in)
 	(void)vault_free(v);
 	for (unsigned i = 0; i < WORKERS; i++)
 		(void)close(workers[i]);
-	(void)close(files[0]);
-	(void)close(files[1]);
+	for (unsigned i = 0; i < ARRAY_SIZE(files); i++)
+		(void)close(files[i]);
 	(void)close(ends[1]);
 }
 

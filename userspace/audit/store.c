@@ -94,9 +94,6 @@ static int open_db(struct store *s, bool *ret_newer)
 	int r;
 
 	*ret_newer = false;
-	/* SQLite takes a name, not a directory. */
-	if (fchdir(s->dir_fd) < 0)
-		return -errno;
 	r = store_errno(sqlite3_open_v2(FILE_NAME, &s->db,
 					SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE |
 						SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW,
@@ -132,12 +129,12 @@ int store_open(int dir_fd, const struct store_opts *o, struct diag *d, struct st
 
 	if (!s)
 		return -ENOMEM;
-	s->dir_fd = dir_fd;
 	s->opts = *o;
 	/* One thread; refused (harmlessly) when SQLite is in use already. */
 	(void)sqlite3_config(SQLITE_CONFIG_SINGLETHREAD);
 	(void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
-	r = open_db(s, &newer);
+	/* SQLite takes a name, not a directory. */
+	r = fchdir(dir_fd) < 0 ? -errno : open_db(s, &newer);
 	if (r == 0)
 		r = read_ids(s);
 	if (r < 0) {
@@ -176,7 +173,7 @@ int store_set_aside(struct store *s, uint64_t now_us)
 		(void)snprintf(from, sizeof(from), FILE_NAME "%s", suffixes[i]);
 		(void)snprintf(to, sizeof(to), FILE_NAME ".damaged-%llu%s",
 			       (unsigned long long)now_us, suffixes[i]);
-		if (renameat(s->dir_fd, from, s->dir_fd, to) < 0 && errno != ENOENT)
+		if (rename(from, to) < 0 && errno != ENOENT)
 			return -errno;
 	}
 	s->changes++;

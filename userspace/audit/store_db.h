@@ -8,7 +8,6 @@
 #include "audit/store.h"
 
 struct store {
-	int dir_fd; /* borrowed */
 	struct store_opts opts;
 	sqlite3 *db; /* NULL: between set aside and a new one that could not be made */
 	sqlite3_stmt *put, *put_event;
