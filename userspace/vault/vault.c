@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/clock.h"
 #include "base/json.h"
@@ -136,6 +137,8 @@ static int make_secrets(struct vault *v, const struct eg_start *start, struct di
 	bool all;
 	int r = memory_protect(&all);
 
+	/* gmtime() looks for /etc/localtime the first time; later the sandbox forbids to. */
+	tzset();
 	if (r == 0)
 		r = keyfile_init();
 	if (r == 0)
