@@ -32,11 +32,6 @@ enum alert {
 
 /* ---- the end ---- */
 
-static void unlist(struct conn *c)
-{
-	TAILQ_REMOVE(c->is_idle ? &c->w->conns.idle : &c->w->conns.busy, c, link);
-}
-
 static void stop_waiting(struct conn *c)
 {
 	if (c->minting)
@@ -66,10 +61,7 @@ void conn_close(struct conn *c, bool reset)
 	cleanup_close(&c->fd);
 	c->fd = -EBADF;
 	c->caller.who = attest_unref(c->caller.who);
-	unlist(c);
-	w->conns.n--;
-	TAILQ_INSERT_TAIL(&w->conns.dead, c, link);
-	later_arm(&w->conns.bury, w->loop, conns_on_bury);
+	conns_remove(c);
 }
 
 static void on_linger_late(struct deadline *d)
@@ -100,25 +92,11 @@ void conn_linger(struct conn *c)
 		stream_end(c->ssl);
 	(void)shutdown(c->fd, SHUT_WR);
 	c->state = CONN_CLOSING;
-	conn_set_idle(c, true);
+	conns_set_idle(c, true);
 	io_stop(&c->io);
 	io_start(&c->io, c->w->loop, c->fd, IO_READ, on_linger);
 	deadline_set(&c->deadline, c->w->loop, loop_now_us(c->w->loop), LINGER_MS * 1000,
 		     on_linger_late);
-}
-
-void conn_set_idle(struct conn *c, bool idle)
-{
-	struct conns *cs = &c->w->conns;
-
-	if (c->is_idle == idle)
-		return;
-	unlist(c);
-	c->is_idle = idle;
-	if (idle)
-		TAILQ_INSERT_TAIL(&cs->idle, c, link);
-	else
-		TAILQ_INSERT_TAIL(&cs->busy, c, link);
 }
 
 struct conn *conn_bury(struct conn *c)
@@ -189,7 +167,7 @@ static void open_session(struct conn *c)
 	}
 	io_stop(&c->io);
 	io_start(&c->io, c->w->loop, c->fd, IO_READ, on_ready);
-	conn_set_idle(c, true);
+	conns_set_idle(c, true);
 	/* The first request may have come with the end of the handshake. */
 	if (c->state == CONN_OPEN && stream_has_more(c->ssl))
 		session_on_ready(c->session, IO_READ);
@@ -351,8 +329,7 @@ void conn_start(struct worker *w, int fd, const struct eg_flow *flow)
 	c->fd = fd;
 	c->caller.flow = *flow;
 	c->since_us = loop_now_us(w->loop);
-	TAILQ_INSERT_TAIL(&w->conns.busy, c, link);
-	w->conns.n++;
+	conns_add(c);
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	io_start(&c->io, w->loop, fd, IO_READ, on_hello);
 	deadline_set(&c->deadline, w->loop, c->since_us, w->set.hello_ms * 1000, on_hello_late);

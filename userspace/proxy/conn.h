@@ -62,7 +62,5 @@ void conn_linger(struct conn *c);
 /* The client ended before a first request: perhaps it does not trust our CA (some look at the
  * certificate only after the handshake). */
 void conn_note_end(struct conn *c);
-/* Rests between two requests, or no longer. */
-void conn_set_idle(struct conn *c, bool idle);
 /* For the list of the dead: a closed one's memory. */
 struct conn *conn_bury(struct conn *c);

@@ -45,11 +45,39 @@ void conns_bury(struct worker *w)
 	}
 }
 
-void conns_on_bury(struct later *l)
+static void on_bury(struct later *l)
 {
-	struct worker *w = container_of(l, struct worker, conns.bury);
+	conns_bury(container_of(l, struct worker, conns.bury));
+}
 
-	conns_bury(w);
-	if (w->stopping && w->conns.n == 0)
-		loop_stop(w->loop);
+static struct conn_list *list_of(struct conn *c)
+{
+	return c->is_idle ? &c->w->conns.idle : &c->w->conns.busy;
+}
+
+void conns_add(struct conn *c)
+{
+	TAILQ_INSERT_TAIL(list_of(c), c, link);
+	c->w->conns.n++;
+}
+
+void conns_remove(struct conn *c)
+{
+	struct worker *w = c->w;
+
+	TAILQ_REMOVE(list_of(c), c, link);
+	TAILQ_INSERT_TAIL(&w->conns.dead, c, link);
+	later_arm(&w->conns.bury, w->loop, on_bury);
+	w->conns.n--;
+	if (timer_is_running(&w->stop) && w->conns.n == 0)
+		timer_start(&w->stop, w->loop, 0, w->stop.on_time);
+}
+
+void conns_set_idle(struct conn *c, bool idle)
+{
+	if (c->is_idle == idle)
+		return;
+	TAILQ_REMOVE(list_of(c), c, link);
+	c->is_idle = idle;
+	TAILQ_INSERT_TAIL(list_of(c), c, link);
 }

@@ -27,6 +27,10 @@ bool conns_make_room(struct worker *w);
 /* Ends every idle one (stopping), or every one. */
 void conns_close_idle(struct worker *w);
 void conns_close_all(struct worker *w);
-/* Frees the dead; a stopping worker ends with its last connection. */
+void conns_add(struct conn *c);
+/* It has been closed: freed at the end of the turn. A stopping worker ends with its last one. */
+void conns_remove(struct conn *c);
+/* Rests between two requests, or no longer. */
+void conns_set_idle(struct conn *c, bool idle);
+/* Frees the dead now. */
 void conns_bury(struct worker *w);
-void conns_on_bury(struct later *l);

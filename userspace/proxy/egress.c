@@ -20,9 +20,26 @@ static bool is_kept(const struct exchange *x)
 	       x->inspect.kind == CATALOGUE_BODY_MULTIPART;
 }
 
+/* Fields by which some servers take another method or path than the request line's: policy has seen
+ * the request line. */
+static const struct slice overrides[] = {
+	{ "x-http-method-override", 22 }, { "x-http-method", 13 }, { "x-method-override", 17 },
+	{ "x-original-url", 14 },	  { "x-rewrite-url", 13 },
+};
+
+static bool is_override(const struct http_field *f)
+{
+	if (f->id != HTTP_other || f->name.n < 13 || ascii_lower(f->name.p[0]) != 'x')
+		return false;
+	for (size_t i = 0; i < ARRAY_SIZE(overrides); i++)
+		if (slice_ieq(f->name, overrides[i]))
+			return true;
+	return false;
+}
+
 static bool is_ours(const struct exchange *x, const struct http_field *f)
 {
-	if (f->id == HTTP_accept_encoding)
+	if (f->id == HTTP_accept_encoding || is_override(f))
 		return true;
 	for (size_t i = 0; i < x->egress.n_more; i++)
 		if (slice_ieq(f->name, x->egress.more[i].name))

@@ -3,6 +3,7 @@
 
 #include <assert.h>
 
+#include "provider/credential.h"
 #include "proxy/classify.h"
 #include "proxy/decide.h"
 #include "proxy/generation.h"
@@ -133,7 +134,11 @@ static void push(struct exchange *x)
 	int r = egress_run(x);
 
 	if (r == -EMSGSIZE || r == -EINVAL) {
-		exchange_fail(x, EG_REASON_headers_too_large, NULL);
+		/* The request's own fields have passed the parser: what ends a line is the key. */
+		exchange_fail(x,
+			      r == -EMSGSIZE ? EG_REASON_headers_too_large
+					     : EG_REASON_credential_unavailable,
+			      NULL);
 		return;
 	}
 	x->egress.blocked = r == -EAGAIN;
@@ -431,6 +436,27 @@ void exchange_body(struct exchange *x, struct slice piece)
 		push(x);
 }
 
+/* A key of the caller's can stand in a trailer too. The request has gone by then, so it is only
+ * taken out, and noted. */
+static int strip_trailers(struct exchange *x, const struct http_field *trailers, size_t *n)
+{
+	struct http_request r = { .target = SLICE("/"),
+				  .fields = (struct http_field *)(uintptr_t)trailers,
+				  .n_fields = *n };
+	struct credential_found found = { 0 };
+	int e;
+
+	if (*n == 0)
+		return 0;
+	e = credential_strip(x->gen->catalogue, x->provider, &r, x->pool, &found);
+	if (e < 0)
+		return e;
+	if (found.direct)
+		record_key(x, found.value);
+	*n = r.n_fields;
+	return 0;
+}
+
 void exchange_body_end(struct exchange *x, const struct http_field *trailers, size_t n)
 {
 	enum eg_reason reason;
@@ -444,7 +470,7 @@ void exchange_body_end(struct exchange *x, const struct http_field *trailers, si
 		else
 			decide(x);
 	} else if (x->state == EXCHANGE_RELAY) {
-		if (egress_end(x, trailers, n) < 0) {
+		if (strip_trailers(x, trailers, &n) < 0 || egress_end(x, trailers, n) < 0) {
 			exchange_fail(x, EG_REASON_overloaded, NULL);
 			return;
 		}

@@ -14,7 +14,7 @@
 #define ROUNDS_MAX     16 /* of one direction before others get their turn */
 #define SOCKET_WAIT_US 20000u
 
-/* One direction. The pipe holds what has been read and not yet written. */
+/* One direction. The pipe holds what has been read and not yet written; there is none at rest. */
 struct way {
 	int pipe[2];
 	size_t held;
@@ -120,10 +120,43 @@ static int finish_connect(struct passthrough *p)
 		return -ECONNREFUSED;
 	p->connected = true;
 	deadline_stop(&p->conn->deadline);
-	if (pipe2(p->out.pipe, O_NONBLOCK | O_CLOEXEC) < 0 ||
-	    pipe2(p->in.pipe, O_NONBLOCK | O_CLOEXEC) < 0)
-		return -errno;
 	return 0;
+}
+
+static int lend_pipe(struct pipes *ps, struct way *w)
+{
+	if (w->pipe[0] >= 0)
+		return 0;
+	if (ps->n == 0)
+		return pipe2(w->pipe, O_NONBLOCK | O_CLOEXEC) < 0 ? -errno : 0;
+	ps->n--;
+	w->pipe[0] = ps->fd[ps->n][0];
+	w->pipe[1] = ps->fd[ps->n][1];
+	return 0;
+}
+
+/* One with something in it is of no use to anybody else. */
+static void return_pipe(struct pipes *ps, struct way *w)
+{
+	if (w->pipe[0] < 0)
+		return;
+	if (w->held || ps->n == PIPES_KEPT) {
+		cleanup_close(&w->pipe[0]);
+		cleanup_close(&w->pipe[1]);
+	} else {
+		ps->fd[ps->n][0] = w->pipe[0];
+		ps->fd[ps->n++][1] = w->pipe[1];
+	}
+	w->pipe[0] = w->pipe[1] = -EBADF;
+}
+
+void pipes_done(struct pipes *ps)
+{
+	while (ps->n) {
+		ps->n--;
+		cleanup_close(&ps->fd[ps->n][0]);
+		cleanup_close(&ps->fd[ps->n][1]);
+	}
 }
 
 /* Reads into the pipe: bytes, 0 when there is nothing to do now, or -errno. */
@@ -161,8 +194,12 @@ static ssize_t drain(struct way *w, int to)
 }
 
 /* 1: there may be more at once; 0: it waits; -errno: broken. */
-static int move(struct way *w, int from, int to)
+static int move(struct pipes *ps, struct way *w, int from, int to)
 {
+	int r = lend_pipe(ps, w);
+
+	if (r < 0)
+		return r;
 	for (int i = 0; i < ROUNDS_MAX; i++) {
 		ssize_t got = fill(w, from), put;
 
@@ -172,9 +209,12 @@ static int move(struct way *w, int from, int to)
 		if (put < 0)
 			return (int)put;
 		if (got == 0 && put == 0)
-			return 0;
+			break;
+		r = i + 1 == ROUNDS_MAX;
 	}
-	return 1;
+	if (!w->held)
+		return_pipe(ps, w);
+	return r;
 }
 
 static int wanted(const struct way *from, const struct way *to)
@@ -198,10 +238,10 @@ static void on_ready(struct passthrough *p)
 			fail(p);
 			return;
 		}
-		io_start(&c->io, c->w->loop, io_fd(&c->io), IO_READ, on_client);
+		io_start(&c->io, c->w->loop, c->fd, IO_READ, on_client);
 	}
-	a = move(&p->out, io_fd(&c->io), p->fd);
-	b = move(&p->in, p->fd, io_fd(&c->io));
+	a = move(&c->w->pipes, &p->out, c->fd, p->fd);
+	b = move(&c->w->pipes, &p->in, p->fd, c->fd);
 	c->bytes_in = p->out.bytes;
 	c->bytes_out = p->in.bytes;
 	if (a < 0 || b < 0) {
@@ -243,10 +283,8 @@ struct passthrough *passthrough_free(struct passthrough *p)
 	timer_stop(&p->retry);
 	timer_stop(&p->again);
 	cleanup_close(&p->fd);
-	for (int i = 0; i < 2; i++) {
-		cleanup_close(&p->out.pipe[i]);
-		cleanup_close(&p->in.pipe[i]);
-	}
+	return_pipe(&p->conn->w->pipes, &p->out);
+	return_pipe(&p->conn->w->pipes, &p->in);
 	free(p);
 	return NULL;
 }

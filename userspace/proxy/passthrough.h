@@ -13,6 +13,16 @@
 struct conn;
 struct passthrough;
 
+#define PIPES_KEPT 32u
+
+/* Empty pipes: a connection has one for each direction only while something is in it. */
+struct pipes {
+	int fd[PIPES_KEPT][2];
+	unsigned n;
+};
+
+void pipes_done(struct pipes *p);
+
 /* Begins to connect; the connection's watcher and deadline are its own from then on. -errno. */
 int passthrough_new(struct conn *c, struct passthrough **ret) _must_check_;
 struct passthrough *passthrough_free(struct passthrough *p);

@@ -294,7 +294,7 @@ static void on_head(struct session *s)
 	s->keep = false;
 	s->conn->requests++;
 	set_deadline(s, 0);
-	conn_set_idle(s->conn, false);
+	conns_set_idle(s->conn, false);
 	exchange_begin(&s->exchange, req);
 }
 
@@ -333,7 +333,7 @@ static void on_bad(struct session *s, enum eg_reason reason)
 	s->request_done = true;
 	s->state = SESSION_EXCHANGE;
 	s->keep = false;
-	conn_set_idle(s->conn, false);
+	conns_set_idle(s->conn, false);
 	exchange_bad(&s->exchange, reason, why);
 }
 
@@ -368,7 +368,7 @@ static size_t parse(struct session *s, struct slice in)
 		case H1_NEED_MORE:
 			if (s->state == SESSION_IDLE) {
 				s->state = SESSION_HEAD;
-				conn_set_idle(s->conn, false);
+				conns_set_idle(s->conn, false);
 				set_deadline(s, worker_of(s)->set.head_ms);
 			}
 			return used + n;
@@ -503,7 +503,7 @@ static void settle(struct session *s)
 	io_want(&c->io, events);
 	if (s->state != SESSION_IDLE)
 		return;
-	conn_set_idle(c, true);
+	conns_set_idle(c, true);
 	if (worker_of(s)->stopping)
 		conn_close(c, false);
 }

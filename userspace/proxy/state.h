@@ -12,6 +12,7 @@
 #include "proxy/ids.h"
 #include "proxy/listen.h"
 #include "proxy/note.h"
+#include "proxy/passthrough.h"
 #include "proxy/resolve.h"
 #include "proxy/settings.h"
 #include "proxy/vault_link.h"
@@ -64,6 +65,7 @@ struct worker {
 
 	/* Working memory, used within one callback and never across two. */
 	struct blocks blocks;
+	struct pipes pipes;
 	char *scratch; /* SCRATCH_SIZE bytes: what has just been read */
 	char *hello_scratch; /* HELLO_WIRE_MAX bytes */
 	struct secret egress; /* a request's head while it holds a credential */

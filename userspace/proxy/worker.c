@@ -323,6 +323,7 @@ struct worker *worker_free(struct worker *w)
 	w->slab = slab_free(w->slab);
 	w->loop = loop_free(w->loop);
 	blocks_done(&w->blocks);
+	pipes_done(&w->pipes);
 	secret_free(&w->egress);
 	free(w->scratch);
 	free(w->hello_scratch);

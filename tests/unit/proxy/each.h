@@ -5,7 +5,8 @@
 #include "tests/unit/proxy/rig.h"
 
 static struct rig rig;
-static struct rig_end c, u;
+static struct rig_end c;
+static _unused_ struct rig_end u;
 
 static int each_start(void **state)
 {

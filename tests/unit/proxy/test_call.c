@@ -27,7 +27,8 @@ static void key_is_put_in_and_callers_taken_out(void **state)
 	rig_open(&rig, &c);
 	rig_post(&c, RIG_CHAT,
 		 "authorization: Bearer sk-egret-placeholder\r\naccept-encoding: gzip\r\n"
-		 "x-team: red\r\nconnection: keep-alive, x-hop\r\nx-hop: 1\r\n",
+		 "x-team: red\r\nconnection: keep-alive, x-hop\r\nx-hop: 1\r\n"
+		 "X-HTTP-Method-Override: DELETE\r\nx-original-url: /v1/files\r\n",
 		 RIG_BODY);
 	rig_accept(&rig, &u);
 	rig_until(&u, "\"messages\":[]}");
@@ -39,6 +40,8 @@ static void key_is_put_in_and_callers_taken_out(void **state)
 	assert_null(strstr(u.text, "gzip"));
 	assert_null(strstr(u.text, "red"));
 	assert_null(strstr(u.text, "x-hop"));
+	assert_null(strstr(u.text, "DELETE"));
+	assert_null(strstr(u.text, "x-original-url"));
 	assert_non_null(strstr(u.text, "content-length: 52\r\n\r\n" RIG_BODY));
 	rig_answer(&u, &c);
 	assert_non_null(strstr(c.text, "HTTP/1.1 200 OK\r\n"));
@@ -109,6 +112,51 @@ static void cap_is_written_into_the_body(void **state)
 	rig_close(&u);
 }
 
+/* A batch is as allowed as the least allowed of it. */
+static void every_model_of_a_batch_counts(void **state)
+{
+	static const char policy[] =
+		"{ \"workloads\": { \"app\": { \"match\": [{ \"user\": \"root\" }] } }, \"rules\": "
+		"["
+		"  { \"id\": \"a\", \"when\": { \"model\": \"claude-a*\" }, \"allow\": {} },"
+		"  { \"id\": \"b\", \"when\": { \"model\": \"claude-b*\" },"
+		"    \"allow\": { \"credential\": \"other\" } } ] }";
+	static const char *const bodies[][2] = {
+		{ "{\"requests\":[{\"params\":{\"model\":\"claude-a\"}},"
+		  "{\"params\":{\"model\":\"claude-x\"}}]}",
+		  "model claude-x" },
+		{ "{\"requests\":[{\"params\":{\"model\":\"claude-a\"}},"
+		  "{\"params\":{\"model\":\"claude-b\"}}]}",
+		  "different obligations" },
+	};
+	struct eg_record rec;
+	char head[512];
+
+	(void)state;
+	rig_set_policy(&rig, policy);
+	rig_open_host(&rig, &c, "api.anthropic.com");
+	for (size_t i = 0; i < ARRAY_SIZE(bodies); i++) {
+		(void)snprintf(head, sizeof(head),
+			       "POST /v1/messages/batches HTTP/1.1\r\nhost: api.anthropic.com\r\n"
+			       "content-length: %zu\r\n\r\n%s",
+			       strlen(bodies[i][0]), bodies[i][0]);
+		rig_send(&c, head);
+		rig_until(&c, bodies[i][1]);
+		assert_int_equal(rig_record(&rig).decision, EG_REASON_no_rule);
+		rig_forget(&c);
+	}
+	rig_send(&c, "POST /v1/messages/batches HTTP/1.1\r\nhost: api.anthropic.com\r\n"
+		     "content-length: 48\r\n\r\n"
+		     "{\"requests\":[{\"params\":{\"model\":\"claude-a-1\"}}]}");
+	/* Its address is one that must not be dialled: the decision was made before. */
+	rig_until(&c, "upstream_refused_address");
+	rec = rig_record(&rig);
+	assert_int_equal(rec.decision, EG_REASON_allowed);
+	assert_string_equal(rec.rule, "a");
+	assert_string_equal(rec.credential, "anthropic"); /* the default has the provider's name */
+	rig_close(&c);
+}
+
 static void head_has_no_body(void **state)
 {
 	(void)state;
@@ -137,6 +185,7 @@ int main(void)
 		cmocka_unit_test(key_is_put_in_and_callers_taken_out),
 		cmocka_unit_test(connection_is_kept_on_both_sides),
 		cmocka_unit_test(cap_is_written_into_the_body),
+		cmocka_unit_test(every_model_of_a_batch_counts),
 		cmocka_unit_test(head_has_no_body),
 	};
 	struct CMUnitTest each[ARRAY_SIZE(tests)];

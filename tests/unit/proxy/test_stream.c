@@ -198,10 +198,11 @@ static void upload_streams_after_the_decision(void **state)
 	rig_until(&u, "transfer-encoding: chunked\r\n\r\n3\r\nabc\r\n");
 	rig_send(&c, "4\r\ndefg\r\n");
 	rig_until(&u, "4\r\ndefg\r\n");
-	rig_send(&c, "0\r\nx-late: 1\r\n\r\n");
+	rig_send(&c, "0\r\nx-late: 1\r\nx-api-key: sk-proj-stolen0123456789\r\n\r\n");
 	rig_until(&u, "0\r\nx-late: 1\r\n\r\n");
 	rig_answer(&u, &c);
 	rec = rig_record(&rig);
+	assert_true(rec.flags & EG_RECORD_DIRECT_KEY);
 	assert_string_equal(rec.operation, "files-upload");
 	assert_int_equal(rec.bytes_in, 7);
 	rig_close(&c);
