@@ -9,6 +9,7 @@
 #include "daemon/child.h"
 #include "daemon/endpoints.h"
 #include "daemon/events.h"
+#include "daemon/warnings.h"
 #include "dataplane/dataplane.h"
 #include "event/channel.h"
 #include "identity/identity.h"
@@ -97,11 +98,18 @@ static void resolved(struct monitor *m, struct child *child, struct msg *msg)
 	monitor_advance(m);
 }
 
+/* It stores its own notes itself. What they say holds until it says otherwise, or is replaced. */
+static void recorder_note(struct monitor *m, const struct eg_note *n)
+{
+	if (n->reason == EG_REASON_audit_unavailable)
+		warnings_set(m->warnings, ANSWER_RECORDER, "%s", n->text);
+	else
+		warnings_clear(m->warnings, ANSWER_RECORDER);
+}
+
 static void note(struct monitor *m, struct child *child, struct msg *msg)
 {
-	static const char *const names[] = {
-		[EG_VAULT] = "vault", [EG_RECORDER] = "recorder", [EG_WORKER] = "worker"
-	};
+	static const char *const names[] = { [EG_VAULT] = "vault", [EG_WORKER] = "worker" };
 	struct eg_note n;
 
 	if (msg->body.n != sizeof(n)) {
@@ -109,7 +117,11 @@ static void note(struct monitor *m, struct child *child, struct msg *msg)
 		return;
 	}
 	memcpy(&n, msg->body.p, sizeof(n));
-	events_note(m->events, names[child_role(child)], &n);
+	n.text[sizeof(n.text) - 1] = '\0';
+	if (child_role(child) == EG_RECORDER)
+		recorder_note(m, &n);
+	else
+		events_note(m->events, names[child_role(child)], &n);
 }
 
 void answer_msg(struct monitor *m, struct child *child, struct msg *msg)

@@ -4,6 +4,8 @@
 
 #include "daemon/monitor.h"
 
+#define ANSWER_RECORDER "recorder" /* subject of the warning that records are not stored */
+
 struct child;
 struct msg;
 

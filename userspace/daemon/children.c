@@ -19,6 +19,7 @@
 #include "daemon/trust.h"
 #include "daemon/trusted.h"
 #include "daemon/users.h"
+#include "daemon/warnings.h"
 
 #define READY_US       20000000u
 #define FILES_PER_CONN 6u /* client, provider, and two pipes while splicing */
@@ -90,6 +91,8 @@ static void on_gone(void *ctx, struct child *child, const char *how, bool was_re
 	(void)label(child, name, sizeof(name));
 	if (child_role(child) == EG_VAULT)
 		credentials_set_vault(c->m->credentials, NULL);
+	if (child_role(child) == EG_RECORDER)
+		warnings_clear(c->m->warnings, ANSWER_RECORDER);
 	if (child_role(child) == EG_WORKER && child_channel(recorder))
 		(void)!slabs_send_orphan(child_channel(recorder), child_index(child));
 	if (child_state(child) == CHILD_STOPPED) {

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "daemon/anchor.h"
+#include "daemon/answer.h"
 #include "daemon/children.h"
 #include "daemon/control.h"
 #include "daemon/credentials.h"
@@ -52,11 +53,12 @@ static json_t *check_children(struct monitor *m)
 
 static json_t *check_recorder(struct monitor *m)
 {
-	bool ready = child_state(children_recorder(m->children)) == CHILD_READY;
+	bool ready = child_state(children_recorder(m->children)) == CHILD_READY &&
+		     !warnings_has(m->warnings, ANSWER_RECORDER);
 
 	return row("recorder", ready ? OK : FAIL,
 		   "see the daemon's log; is the disk full? Requests are denied meanwhile",
-		   ready ? "the recorder takes records" : "the recorder takes no records");
+		   ready ? "the recorder stores records" : "the recorder stores no records");
 }
 
 static json_t *check_ca(struct monitor *m)

@@ -57,9 +57,10 @@ void control_daemon_reload(void *ctx, struct request *req)
 {
 	struct monitor *m = ctx;
 	struct diag d = { 0 };
+	const char *reason;
 
-	if (reload_all(m, &d) < 0)
-		request_diag(req, "bad_config", &d);
+	if (reload_all(m, &d, &reason) < 0)
+		request_diag(req, reason, &d);
 	else
 		request_end(req,
 			    json_pack("{sI}", "generation", (json_int_t)m->edition->generation));

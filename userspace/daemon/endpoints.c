@@ -80,14 +80,37 @@ static void set(struct endpoints *e, const struct eg_endpoint_key *key, uint32_t
 			text, strerror(-r));
 }
 
-/* Whether another governed name still has it. */
-static bool is_shared(const struct endpoints *e, const struct eg_addr *a)
+static bool has_address(const struct name *name, const struct eg_addr *a)
 {
-	for (size_t i = 0; i < e->n_names; i++)
-		for (size_t k = 0; e->names[i].governed && k < e->names[i].n; k++)
-			if (memcmp(&e->names[i].v[k].addr, a, sizeof(*a)) == 0)
-				return true;
+	for (size_t i = 0; i < name->n; i++)
+		if (memcmp(&name->v[i].addr, a, sizeof(*a)) == 0)
+			return true;
 	return false;
+}
+
+/* The first provider one of whose names has it: what is shared is shown alike each time. NULL: no
+ * governed name has it. */
+static const struct name *owner_of(const struct endpoints *e, const struct eg_addr *a)
+{
+	const struct name *owner = NULL;
+
+	for (size_t i = 0; i < e->n_names; i++) {
+		const struct name *name = &e->names[i];
+
+		if (name->governed && (!owner || name->provider < owner->provider) &&
+		    has_address(name, a))
+			owner = name;
+	}
+	return owner;
+}
+
+static void set_address(struct endpoints *e, const struct eg_addr *a)
+{
+	const struct name *owner = owner_of(e, a);
+	struct eg_endpoint_key key = key_of(a);
+
+	if (owner)
+		set(e, &key, owner->provider + 1, EG_ENDPOINT_RESOLVED);
 }
 
 static void unset(struct endpoints *e, const struct eg_addr *a)
@@ -95,7 +118,7 @@ static void unset(struct endpoints *e, const struct eg_addr *a)
 	struct eg_endpoint_key key = key_of(a);
 
 	/* -ENOENT: it was never taken, or a CIDR of the catalogue stands there. */
-	if (e->opts.dp && !is_shared(e, a))
+	if (e->opts.dp && !owner_of(e, a))
 		(void)!dataplane_endpoint_delete(e->opts.dp, &key);
 }
 
@@ -170,11 +193,8 @@ bool endpoints_confirm(struct endpoints *e, struct name *name, const struct eg_a
 
 static void install(struct endpoints *e, const struct name *name)
 {
-	for (size_t i = 0; i < name->n; i++) {
-		struct eg_endpoint_key key = key_of(&name->v[i].addr);
-
-		set(e, &key, name->provider + 1, EG_ENDPOINT_RESOLVED);
-	}
+	for (size_t i = 0; i < name->n; i++)
+		set_address(e, &name->v[i].addr);
 }
 
 int endpoints_apply(struct endpoints *e, const struct edition *ed, struct diag *d)
@@ -226,10 +246,8 @@ void endpoints_resolved(struct endpoints *e, const struct eg_resolved *res, uint
 	/* The worker parses the network: which provider a name is of comes from the catalogue. */
 	name->tried = true;
 	for (uint32_t i = 0; i < res->n; i++) {
-		struct eg_endpoint_key key = key_of(&res->addr[i]);
-
 		any_new |= endpoints_confirm(e, name, &res->addr[i], now_us);
-		set(e, &key, name->provider + 1, EG_ENDPOINT_RESOLVED);
+		set_address(e, &res->addr[i]);
 	}
 	if (any_new && e->opts.on_new)
 		e->opts.on_new(e->opts.ctx);

@@ -118,13 +118,14 @@ static void on_hangup(struct sig *s, int signo)
 {
 	struct monitor *m = container_of(s, struct monitor, sighup);
 	struct diag d = { 0 };
+	const char *reason;
 	char text[800];
 
 	(void)signo;
 	if (m->phase == MONITOR_STOPPING)
 		return;
 	notify_reloading();
-	if (reload_all(m, &d) < 0) {
+	if (reload_all(m, &d, &reason) < 0) {
 		diag_format(&d, text, sizeof(text));
 		log_error("reload refused, everything stays as it was: %s", text);
 	}
@@ -313,6 +314,8 @@ static void clear(struct monitor *m)
 {
 	struct diag d = { 0 };
 
+	/* Whatever is told now is told to nobody. */
+	m->phase = MONITOR_STOPPING;
 	m->control = control_server_free(m->control);
 	m->identity = identity_free(m->identity);
 	m->events = events_free(m->events);

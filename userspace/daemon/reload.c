@@ -140,18 +140,21 @@ void reload_group(struct monitor *m)
 	control_server_set_group(m->control, has_group, gid);
 }
 
-int reload_all(struct monitor *m, struct diag *d)
+int reload_all(struct monitor *m, struct diag *d, const char **ret_reason)
 {
 	struct config *c, *old = m->config;
 	struct edition *e = NULL;
 	int trust = -EBADF, r;
 
+	*ret_reason = "bad_config";
 	r = check_config(m, d, &c);
 	if (r < 0)
 		return r;
-	r = new_edition(m, c, -EBADF, NULL, d, &e);
-	if (r == 0)
-		r = trust_upstream(c, d, &trust);
+	r = trust_upstream(c, d, &trust);
+	if (r == 0) {
+		*ret_reason = "bad_policy";
+		r = new_edition(m, c, -EBADF, NULL, d, &e);
+	}
 	/* The last that can refuse: it puts the workloads in force itself. */
 	if (r == 0)
 		r = identity_load(m->identity, e->doc, e->generation, d);

@@ -9,8 +9,9 @@
 /* Reads catalogue and policy (the configured file, or fd with `name` for messages) and puts them in
  * force. fd stays the caller's; -EBADF: none. */
 int reload_policy(struct monitor *m, int fd, const char *name, struct diag *d) _must_check_;
-/* As SIGHUP: configuration, then catalogue and policy, credentials, trust, groups. */
-int reload_all(struct monitor *m, struct diag *d) _must_check_;
+/* As SIGHUP: configuration, then catalogue and policy, credentials, trust, groups. *ret_reason says
+ * what was wrong, as the control protocol calls it: "bad_config" or "bad_policy". */
+int reload_all(struct monitor *m, struct diag *d, const char **ret_reason) _must_check_;
 /* Who may look, as configured. */
 void reload_group(struct monitor *m);
 /* Level and format of the log, as configured. */

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/slice.h"
 
 #define WARNINGS_MAX 64u /* a longer list would be read by nobody; the log has them all */
 
@@ -30,42 +31,49 @@ struct warnings *warnings_free(struct warnings *w)
 	return NULL;
 }
 
-static struct warning *find(struct warnings *w, const char *subject)
+static size_t find(const struct warnings *w, const char *subject)
 {
-	for (size_t i = 0; i < w->n; i++)
-		if (strncmp(w->v[i].subject, subject, sizeof(w->v[i].subject) - 1) == 0)
-			return &w->v[i];
-	return NULL;
+	size_t i = 0;
+
+	while (i < w->n && strncmp(w->v[i].subject, subject, sizeof(w->v[i].subject) - 1) != 0)
+		i++;
+	return i;
+}
+
+bool warnings_has(const struct warnings *w, const char *subject)
+{
+	return find(w, subject) < w->n;
 }
 
 void warnings_set(struct warnings *w, const char *subject, const char *fmt, ...)
 {
-	struct warning *at = find(w, subject);
-	char text[sizeof(at->text)];
+	size_t i = find(w, subject);
+	char text[sizeof(w->v[0].text)];
 	va_list ap;
 
 	va_start(ap, fmt);
 	(void)vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	if (at && strcmp(at->text, text) == 0)
+	if (i < w->n && strcmp(w->v[i].text, text) == 0)
 		return;
 	log_warn("%s", text);
-	if (!at && w->n < WARNINGS_MAX) {
-		at = &w->v[w->n++];
-		(void)snprintf(at->subject, sizeof(at->subject), "%s", subject);
+	if (i == WARNINGS_MAX)
+		return;
+	if (i == w->n) {
+		(void)slice_copy(slice_str(subject), w->v[i].subject, sizeof(w->v[i].subject));
+		w->n++;
 	}
-	if (at)
-		memcpy(at->text, text, sizeof(text));
+	memcpy(w->v[i].text, text, sizeof(text));
 }
 
 void warnings_clear(struct warnings *w, const char *subject)
 {
-	struct warning *at = find(w, subject);
+	size_t i = find(w, subject);
 
-	if (!at)
+	if (i == w->n)
 		return;
 	w->n--;
-	memmove(at, at + 1, (size_t)(&w->v[w->n] - at) * sizeof(*at));
+	memmove(&w->v[i], &w->v[i + 1], (w->n - i) * sizeof(w->v[0]));
 }
 
 json_t *warnings_json(const struct warnings *w)
