@@ -133,9 +133,6 @@ enum eg_reason decide_request(struct exchange *x, const char **ret_detail)
 	struct slice model = SLICE("");
 	enum eg_reason reason = ask_policy(x, &model, ret_detail);
 
-	/* The vault's rule: a provider's default credential has the provider's name. */
-	if (reason == EG_REASON_allowed && !x->verdict.credential.n)
-		x->verdict.credential = catalogue_provider(x->gen->catalogue, x->provider)->name;
 	reason = sharpen(x, reason);
 	x->verdict.reason = reason;
 	name_credential(x);

@@ -6,33 +6,21 @@
 #include "provider/credential.h"
 #include "proxy/classify.h"
 #include "proxy/decide.h"
+#include "proxy/forward.h"
 #include "proxy/generation.h"
 #include "proxy/record.h"
 #include "proxy/refusal.h"
 #include "proxy/relay.h"
 #include "proxy/state.h"
-#include "tls/stream.h"
-#include "upstream/pool.h"
 
 #define IDENTIFY_TRIES 3u
 
-static void on_upstream_ready(struct io *io, int events);
-
 /* ---- the ways out ---- */
-
-static void release_upstream(struct exchange *x)
-{
-	if (x->call)
-		upstream_cancel(TAKE_PTR(x->call));
-	if (x->up)
-		upstream_close(x->w->upstream, TAKE_PTR(x->up));
-}
 
 /* Everything of this request but its record. */
 static void release(struct exchange *x)
 {
-	release_upstream(x);
-	timer_stop(&x->again);
+	forward_drop(x);
 	attest_cancel(&x->identifying);
 	lease_cancel(&x->leasing);
 	x->lease = lease_unref(x->lease);
@@ -75,7 +63,7 @@ static void cut(struct exchange *x, enum eg_reason reason)
 
 static void answer(struct exchange *x, enum eg_reason reason, const char *detail)
 {
-	release_upstream(x);
+	forward_drop(x);
 	if (x->answered || refusal_write(x, reason, detail) < 0) {
 		cut(x, reason);
 		return;
@@ -104,125 +92,6 @@ void exchange_fail(struct exchange *x, enum eg_reason reason, const char *detail
 	answer(x, reason, detail);
 }
 
-/* ---- to the provider and back ---- */
-
-void exchange_watch(struct exchange *x)
-{
-	int events = 0;
-
-	x->stalled = x->down->ops->waiting(x->down) >= x->w->set.buffer_bytes;
-	if (!x->stalled)
-		events |= IO_READ;
-	if (x->egress.blocked && !x->egress.failed)
-		events |= IO_WRITE;
-	io_want(&x->up->io, events);
-}
-
-/* Time for the next thing to happen: the client to send, or the provider to answer. */
-static void set_deadline(struct exchange *x)
-{
-	const struct settings *s = &x->w->set;
-
-	if (x->answered)
-		return;
-	x->down->ops->deadline(x->down, x->body_done ? s->first_byte_ms : s->body_ms);
-}
-
-static void push(struct exchange *x)
-{
-	bool was_full = egress_is_full(x);
-	int r = egress_run(x);
-
-	if (r == -EMSGSIZE || r == -EINVAL) {
-		/* The request's own fields have passed the parser: what ends a line is the key. */
-		exchange_fail(x,
-			      r == -EMSGSIZE ? EG_REASON_headers_too_large
-					     : EG_REASON_credential_unavailable,
-			      NULL);
-		return;
-	}
-	x->egress.blocked = r == -EAGAIN;
-	if (was_full && !egress_is_full(x))
-		x->down->ops->resume(x->down);
-	exchange_watch(x);
-}
-
-static void on_upstream_ready(struct io *io, int events)
-{
-	struct exchange *x = container_of(io, struct upstream_conn, io)->owner;
-
-	if (events & IO_WRITE) {
-		push(x);
-		if (x->state != EXCHANGE_RELAY)
-			return;
-	}
-	if (events & IO_READ)
-		relay_run(x);
-}
-
-static void on_again(struct timer *t)
-{
-	struct exchange *x = container_of(t, struct exchange, again);
-
-	if (x->state == EXCHANGE_RELAY)
-		relay_run(x);
-}
-
-void exchange_yield(struct exchange *x)
-{
-	timer_start(&x->again, x->w->loop, 0, on_again);
-}
-
-static void on_upstream(void *ctx, struct upstream_conn *conn, enum eg_reason reason,
-			const char *detail)
-{
-	struct exchange *x = ctx;
-
-	x->call = NULL;
-	if (!conn) {
-		exchange_fail(x, reason, detail ? pool_printf(x->pool, "%s", detail) : NULL);
-		return;
-	}
-	x->up = conn;
-	conn->owner = x;
-	if (x->rec && conn->reused)
-		x->rec->flags |= EG_RECORD_REUSED;
-	x->state = EXCHANGE_RELAY;
-	x->got_bytes = false;
-	egress_restart(x);
-	if (relay_begin(x) < 0) {
-		exchange_fail(x, EG_REASON_overloaded, NULL);
-		return;
-	}
-	conn->io.on_ready = on_upstream_ready;
-	set_deadline(x);
-	if (!x->body_done)
-		x->down->ops->resume(x->down);
-	push(x);
-}
-
-static void connect_upstream(struct exchange *x, bool fresh)
-{
-	struct upstream_target t = { .provider = x->provider,
-				     .host = caller_host(x->caller),
-				     .port = x->caller->flow.dport,
-				     .credential = x->verdict.credential };
-	struct upstream_call *call;
-
-	x->state = EXCHANGE_CONNECT;
-	call = upstream_get(x->w->upstream, &t, fresh, on_upstream, x);
-	/* NULL: it has called back, and the exchange may be anywhere by now. */
-	if (call)
-		x->call = call;
-}
-
-void exchange_retry(struct exchange *x)
-{
-	release_upstream(x);
-	x->retried = true;
-	connect_upstream(x, true);
-}
-
 /* ---- the decision ---- */
 
 static void on_lease(void *ctx, struct lease *lease, enum eg_reason reason)
@@ -235,7 +104,7 @@ static void on_lease(void *ctx, struct lease *lease, enum eg_reason reason)
 		return;
 	}
 	x->lease = lease_ref(lease);
-	connect_upstream(x, false);
+	forward_begin(x);
 }
 
 static void take_credential(struct exchange *x)
@@ -246,7 +115,7 @@ static void take_credential(struct exchange *x)
 				   .workload = slice_str(x->who->who.name) };
 
 	if (!p->credential_field.n) {
-		connect_upstream(x, false);
+		forward_begin(x);
 		return;
 	}
 	x->state = EXCHANGE_LEASE;
@@ -431,9 +300,9 @@ void exchange_body(struct exchange *x, struct slice piece)
 		return;
 	}
 	if (x->state == EXCHANGE_INSPECT || x->state == EXCHANGE_RELAY)
-		set_deadline(x);
+		forward_deadline(x);
 	if (x->state == EXCHANGE_RELAY)
-		push(x);
+		forward_push(x);
 }
 
 /* A key of the caller's can stand in a trailer too. The request has gone by then, so it is only
@@ -474,8 +343,8 @@ void exchange_body_end(struct exchange *x, const struct http_field *trailers, si
 			exchange_fail(x, EG_REASON_overloaded, NULL);
 			return;
 		}
-		set_deadline(x);
-		push(x);
+		forward_deadline(x);
+		forward_push(x);
 	}
 }
 

@@ -77,7 +77,7 @@ struct exchange {
 	bool decided; /* policy, or a check before it, has spoken: a later end is not a denial */
 	bool retried;
 	bool stalled; /* the answer is not read: the client has not taken what is there */
-	struct timer again; /* see exchange_yield() */
+	struct timer again; /* see forward_yield() */
 	bool answered; /* the final head is on its way to the client */
 	bool got_bytes; /* of an answer, on this upstream connection */
 	struct eg_record *rec; /* open; NULL when there is none to write */
@@ -113,11 +113,5 @@ void exchange_abort(struct exchange *x, enum eg_reason reason);
 void exchange_refuse(struct exchange *x, enum eg_reason reason, const char *detail);
 /* Allowed, but it could not be done: answered likewise, or cut when an answer has begun. */
 void exchange_fail(struct exchange *x, enum eg_reason reason, const char *detail);
-/* The connection to the provider died before it took the request: once more, on a new one. */
-void exchange_retry(struct exchange *x);
 /* The answer is whole and handed to the carrier. */
 void exchange_answered(struct exchange *x);
-/* Waits for what the relay can go on with. */
-void exchange_watch(struct exchange *x);
-/* Goes on with the relay after other connections had their turn. */
-void exchange_yield(struct exchange *x);

@@ -4,6 +4,7 @@
 #include "base/digest.h"
 #include "proto/h1.h"
 #include "proxy/exchange.h"
+#include "proxy/forward.h"
 #include "proxy/record.h"
 #include "proxy/state.h"
 #include "tls/stream.h"
@@ -72,7 +73,7 @@ static void broke(struct exchange *x, bool is_protocol)
 					      : EG_REASON_upstream_closed;
 
 	if (!is_protocol && egress_may_retry(x)) {
-		exchange_retry(x);
+		forward_retry(x);
 		return;
 	}
 	exchange_fail(x, reason, is_protocol ? h1_error(x->answer) : NULL);
@@ -138,7 +139,7 @@ void relay_run(struct exchange *x)
 		if (x->down->ops->waiting(x->down) >= x->w->set.buffer_bytes)
 			break;
 		if (i == READS_MAX) {
-			exchange_yield(x);
+			forward_yield(x);
 			break;
 		}
 		n = stream_read(x->up->ssl, x->w->scratch, SCRATCH_SIZE);
@@ -155,5 +156,5 @@ void relay_run(struct exchange *x)
 			break;
 	}
 	x->down->ops->flush(x->down);
-	exchange_watch(x);
+	forward_watch(x);
 }

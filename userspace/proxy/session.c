@@ -1,275 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "proxy/session.h"
 
-#include "proto/h1.h"
-#include "proto/h1_write.h"
-#include "proxy/conn.h"
-#include "proxy/exchange.h"
+#include "proxy/session_private.h"
 #include "proxy/state.h"
 #include "tls/stream.h"
 
-#define DRAIN_MAX ((uint64_t)256 * 1024) /* body bytes thrown away to keep a connection */
 #define POOL_MORE ((size_t)512 * 1024) /* beside heads: what a scan finds, messages */
 #define AHEAD_MAX ((size_t)64 * 1024) /* bytes of further requests taken in meanwhile */
-
-/*
- * IDLE -> HEAD -> EXCHANGE -> (DRAIN ->) IDLE; any -> ENDING, from EXCHANGE once its answer is out.
- */
-enum session_state {
-	SESSION_IDLE, /* nothing of a request has come */
-	SESSION_HEAD, /* some of its head has */
-	SESSION_EXCHANGE, /* the exchange is at it */
-	SESSION_DRAIN, /* answered; the rest of its body is thrown away */
-	SESSION_ENDING, /* nothing more is read; `out` goes first */
-};
-
-struct session {
-	struct downstream down;
-	struct conn *conn;
-	enum session_state state;
-	struct h1 *requests;
-	struct pool pool; /* of the request at hand and its answer */
-	struct exchange exchange;
-	struct buf in; /* received, not yet parsed: mostly nothing */
-	struct buf out; /* not yet taken by the client */
-	struct later run_later;
-	bool running; /* within run() or what leads to it... */
-	bool again; /* ...which then has something new to see */
-	bool request_done; /* the request at hand has been parsed to its end */
-	bool body_begun;
-	bool keep; /* the connection serves another request after this */
-	bool broken; /* the client is gone */
-	uint64_t thrown; /* body bytes, in DRAIN */
-	enum http_body framing; /* of the answer */
-};
-
-static void run(struct session *s);
-
-static struct session *of(struct downstream *d)
-{
-	return container_of(d, struct session, down);
-}
-
-static struct worker *worker_of(const struct session *s)
-{
-	return s->conn->w;
-}
-
-static void set_deadline(struct session *s, uint64_t ms);
-
-/* ---- writing ---- */
-
-static void on_run_later(struct later *l)
-{
-	run(container_of(l, struct session, run_later));
-}
-
-/* Something changed that run() must see; it may be what is calling. */
-static void wake(struct session *s)
-{
-	if (s->running)
-		s->again = true;
-	else
-		later_arm(&s->run_later, worker_of(s)->loop, on_run_later);
-}
-
-static void write_out(struct session *s)
-{
-	while (buf_len(&s->out) && !s->broken) {
-		struct slice o = buf_slice(&s->out);
-		ssize_t n = stream_write(s->conn->ssl, o.p, o.n);
-
-		if (n == -EAGAIN)
-			return;
-		if (n < 0) {
-			s->broken = true;
-			wake(s);
-			return;
-		}
-		buf_consume(&s->out, (size_t)n);
-	}
-	blocks_reclaim(&worker_of(s)->blocks, &s->out);
-}
-
-static void flush(struct downstream *d)
-{
-	write_out(of(d));
-	if (buf_len(&of(d)->out))
-		wake(of(d));
-}
-
-static size_t waiting(const struct downstream *d)
-{
-	const struct session *s = (const struct session *)d; /* its first member */
-
-	return s->broken ? 0 : buf_len(&s->out);
-}
-
-static int put_head(struct session *s, const struct http_response *r,
-		    const struct h1_response_opts *o)
-{
-	size_t room = worker_of(s)->set.head_bytes + 2048;
-	char *to;
-	ssize_t n;
-
-	if (blocks_lend(&worker_of(s)->blocks, &s->out) < 0)
-		return -ENOMEM;
-	/* Mostly it is short, and fits what the block has left. */
-	to = buf_reserve(&s->out, 4096);
-	n = to ? h1_write_response(to, 4096, r, o) : -ENOMEM;
-	if (n == -EMSGSIZE) {
-		to = buf_reserve(&s->out, room);
-		n = to ? h1_write_response(to, room, r, o) : -ENOMEM;
-	}
-	if (n < 0)
-		return (int)n;
-	buf_commit(&s->out, (size_t)n);
-	return 0;
-}
-
-static int interim(struct downstream *d, const struct http_response *r)
-{
-	struct session *s = of(d);
-	struct h1_response_opts o = { .body = HTTP_BODY_NONE };
-
-	if (h1_is_http10(s->requests))
-		return 0;
-	return put_head(s, r, &o);
-}
-
-/* Whether the connection can go on after this answer, given what is still to come of the request.
- */
-static bool may_keep(const struct session *s)
-{
-	const struct http_request *req = s->exchange.req;
-
-	if (!req || !req->keep_alive || h1_is_http10(s->requests) || worker_of(s)->stopping)
-		return false;
-	if (s->request_done)
-		return true;
-	/* A client that waits for 100 may send the body or not: the next bytes are ambiguous. */
-	if (req->expect_continue && !s->body_begun)
-		return false;
-	return req->body == HTTP_BODY_CHUNKED ||
-	       req->content_length - s->exchange.body_in <= DRAIN_MAX;
-}
-
-static int head(struct downstream *d, const struct http_response *r, const struct http_field *more,
-		size_t n_more, bool close)
-{
-	struct session *s = of(d);
-	struct h1_response_opts o = {
-		.more = more, .n_more = n_more, .body = r->body, .is_head = s->exchange.is_head
-	};
-
-	s->keep = !close && may_keep(s);
-	if (r->body == HTTP_BODY_CHUNKED || r->body == HTTP_BODY_CLOSE) {
-		o.body = HTTP_BODY_CHUNKED;
-		if (s->exchange.req && h1_is_http10(s->requests))
-			o.body = HTTP_BODY_CLOSE;
-	}
-	if (s->exchange.is_head || r->status == 204 || r->status == 304)
-		s->framing = HTTP_BODY_NONE;
-	else
-		s->framing = o.body;
-	o.close = !s->keep;
-	return put_head(s, r, &o);
-}
-
-static int body(struct downstream *d, struct slice piece)
-{
-	struct session *s = of(d);
-	char size[H1_CHUNK_HEAD_MAX];
-	int r = blocks_lend(&worker_of(s)->blocks, &s->out);
-
-	s->conn->bytes_out += piece.n;
-	if (r < 0 || s->broken)
-		return r;
-	if (s->framing != HTTP_BODY_CHUNKED)
-		return buf_append_slice(&s->out, piece);
-	r = buf_append(&s->out, size, h1_chunk_head(size, piece.n));
-	if (r == 0)
-		r = buf_append_slice(&s->out, piece);
-	return r < 0 ? r : buf_append_slice(&s->out, SLICE("\r\n"));
-}
-
-static int end(struct downstream *d, const struct http_field *trailers, size_t n_trailers)
-{
-	struct session *s = of(d);
-	size_t room = worker_of(s)->set.head_bytes + 16;
-	ssize_t n;
-	char *to;
-
-	if (s->framing != HTTP_BODY_CHUNKED)
-		return 0;
-	if (blocks_lend(&worker_of(s)->blocks, &s->out) < 0)
-		return -ENOMEM;
-	if (n_trailers == 0)
-		return buf_append_slice(&s->out, SLICE("0\r\n\r\n"));
-	to = buf_reserve(&s->out, room);
-	if (!to)
-		return -errno;
-	n = h1_chunk_end(to, room, trailers, n_trailers);
-	if (n < 0)
-		return (int)n;
-	buf_commit(&s->out, (size_t)n);
-	return 0;
-}
-
-static void resume(struct downstream *d)
-{
-	wake(of(d));
-}
-
-static void deadline(struct downstream *d, uint64_t ms)
-{
-	set_deadline(of(d), ms);
-}
-
-static void cut(struct downstream *d)
-{
-	/* For a body that ends with the connection, only a reset is seen as broken. What the client
-	 * has not taken yet is lost with it, which is no more than it was. */
-	conn_close(of(d)->conn, true);
-}
-
-static void over(struct downstream *d)
-{
-	struct session *s = of(d);
-
-	if (!s->keep) {
-		s->state = SESSION_ENDING;
-	} else if (!s->request_done) {
-		s->state = SESSION_DRAIN;
-		s->thrown = 0;
-		set_deadline(s, worker_of(s)->set.body_ms);
-	}
-	wake(s);
-}
-
-static const struct downstream_ops ops = {
-	.interim = interim,
-	.head = head,
-	.body = body,
-	.end = end,
-	.flush = flush,
-	.waiting = waiting,
-	.resume = resume,
-	.deadline = deadline,
-	.cut = cut,
-	.over = over,
-};
-
-/* ---- reading ---- */
 
 static void on_due(struct deadline *d)
 {
 	session_on_late(container_of(d, struct conn, deadline)->session);
 }
 
-static void set_deadline(struct session *s, uint64_t ms)
+void session_set_deadline(struct session *s, uint64_t ms)
 {
-	struct worker *w = worker_of(s);
+	struct worker *w = session_worker(s);
 
 	if (ms)
 		deadline_set(&s->conn->deadline, w->loop, loop_now_us(w->loop), ms * 1000, on_due);
@@ -283,7 +29,7 @@ static void become_idle(struct session *s)
 	h1_next(s->requests);
 	pool_clear(&s->pool, true);
 	s->request_done = s->body_begun = false;
-	set_deadline(s, worker_of(s)->set.idle_ms);
+	session_set_deadline(s, session_worker(s)->set.idle_ms);
 }
 
 static void on_head(struct session *s)
@@ -293,7 +39,7 @@ static void on_head(struct session *s)
 	s->state = SESSION_EXCHANGE;
 	s->keep = false;
 	s->conn->requests++;
-	set_deadline(s, 0);
+	session_set_deadline(s, 0);
 	conns_set_idle(s->conn, false);
 	exchange_begin(&s->exchange, req);
 }
@@ -316,7 +62,7 @@ static void on_body(struct session *s, struct slice piece)
 		exchange_body(&s->exchange, piece);
 	if (s->state == SESSION_DRAIN || s->exchange.state == EXCHANGE_FLUSH)
 		s->thrown += piece.n;
-	if (s->thrown > DRAIN_MAX && s->state == SESSION_DRAIN)
+	if (s->thrown > SESSION_DRAIN_MAX && s->state == SESSION_DRAIN)
 		s->state = SESSION_ENDING;
 }
 
@@ -369,7 +115,7 @@ static size_t parse(struct session *s, struct slice in)
 			if (s->state == SESSION_IDLE) {
 				s->state = SESSION_HEAD;
 				conns_set_idle(s->conn, false);
-				set_deadline(s, worker_of(s)->set.head_ms);
+				session_set_deadline(s, session_worker(s)->set.head_ms);
 			}
 			return used + n;
 		case H1_HEAD:
@@ -431,7 +177,7 @@ static void parse_new(struct session *s, struct slice got)
 /* Reads what is there. */
 static void read_in(struct session *s)
 {
-	struct worker *w = worker_of(s);
+	struct worker *w = session_worker(s);
 
 	do {
 		ssize_t n;
@@ -463,10 +209,10 @@ static void say_continue(struct session *s)
 	    exchange_wants_body(&s->exchange) != EXCHANGE_TAKE)
 		return;
 	req->expect_continue = false;
-	if (blocks_lend(&worker_of(s)->blocks, &s->out) < 0 ||
+	if (blocks_lend(&session_worker(s)->blocks, &s->out) < 0 ||
 	    buf_append(&s->out, line, sizeof(line) - 1) < 0)
 		s->broken = true;
-	write_out(s);
+	session_write(s);
 }
 
 /* Parses what was kept, as answers make way for it. */
@@ -504,7 +250,7 @@ static void settle(struct session *s)
 	if (s->state != SESSION_IDLE)
 		return;
 	conns_set_idle(c, true);
-	if (worker_of(s)->stopping)
+	if (session_worker(s)->stopping)
 		conn_close(c, false);
 }
 
@@ -512,7 +258,7 @@ static void step(struct session *s)
 {
 	size_t before = buf_len(&s->out);
 
-	write_out(s);
+	session_write(s);
 	if (s->state == SESSION_EXCHANGE && buf_len(&s->out) < before)
 		exchange_drained(&s->exchange);
 	if (s->state == SESSION_EXCHANGE && s->exchange.state == EXCHANGE_REST)
@@ -542,6 +288,20 @@ static void run(struct session *s)
 		return;
 	}
 	settle(s);
+}
+
+static void on_run_later(struct later *l)
+{
+	run(container_of(l, struct session, run_later));
+}
+
+/* Something changed that run() must see; it may be what is calling. */
+void session_wake(struct session *s)
+{
+	if (s->running)
+		s->again = true;
+	else
+		later_arm(&s->run_later, session_worker(s)->loop, on_run_later);
 }
 
 void session_on_ready(struct session *s, int events)
@@ -595,7 +355,7 @@ struct session *session_new(struct conn *c)
 
 	if (!s)
 		return NULL;
-	s->down.ops = &ops;
+	s->down.ops = &session_ops;
 	s->conn = c;
 	pool_init(&s->pool, 4 * w->set.head_bytes + POOL_MORE);
 	buf_init(&s->in, AHEAD_MAX + 2 * SCRATCH_SIZE);
