@@ -2,7 +2,7 @@
 /* Runs every test with a rig of its own. */
 #pragma once
 
-#include "tests/unit/proxy/rig.h"
+#include "tests/unit/proxy/ends.h"
 
 static struct rig rig;
 static struct rig_end c;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A plain call end to end: what the provider gets, what the client gets, what is recorded. */
-#include "tests/unit/proxy/rig.h"
+#include "tests/unit/proxy/ends.h"
 
 static struct rig rig;
 static struct rig_end c, u;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Each way a request is refused: status, shape, retry advice, record; and that nothing went out. */
-#include "tests/unit/proxy/rig.h"
+#include "tests/unit/proxy/ends.h"
 
 static struct rig rig;
 static struct rig_end c;
