@@ -126,6 +126,19 @@ static const struct {
 #endif
 };
 
+/* Argument n equals a value / equals it in the bits of a mask. */
+static struct scmp_arg_cmp is(unsigned n, scmp_datum_t value)
+{
+	return (struct scmp_arg_cmp){ .arg = n, .op = SCMP_CMP_EQ, .datum_a = value };
+}
+
+static struct scmp_arg_cmp is_masked(unsigned n, scmp_datum_t mask, scmp_datum_t value)
+{
+	return (struct scmp_arg_cmp){
+		.arg = n, .op = SCMP_CMP_MASKED_EQ, .datum_a = mask, .datum_b = value
+	};
+}
+
 static int allow(scmp_filter_ctx f, int call)
 {
 	return seccomp_rule_add(f, SCMP_ACT_ALLOW, call, 0);
@@ -141,19 +154,18 @@ static int allow_fcntl(scmp_filter_ctx f)
 
 	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(commands); i++)
 		r = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(fcntl), 1,
-				     SCMP_A1(SCMP_CMP_EQ, (scmp_datum_t)commands[i]));
+				     is(1, (scmp_datum_t)commands[i]));
 	return r;
 }
 
 /* Memory that is never executable: neither mapped so nor made so. */
 static int allow_memory(scmp_filter_ctx f)
 {
-	int r = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1,
-				 SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
+	int r = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1, is_masked(2, PROT_EXEC, 0));
 
 	if (r == 0)
 		r = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(mprotect), 1,
-				     SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
+				     is_masked(2, PROT_EXEC, 0));
 	return r;
 }
 
@@ -166,10 +178,9 @@ static int allow_sockets(scmp_filter_ctx f)
 
 	for (size_t i = 0; i < ARRAY_SIZE(families); i++)
 		for (size_t k = 0; r == 0 && k < ARRAY_SIZE(types); k++)
-			r = seccomp_rule_add(
-				f, SCMP_ACT_ALLOW, SCMP_SYS(socket), 2,
-				SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)families[i]),
-				SCMP_A1(SCMP_CMP_MASKED_EQ, 0xf, (scmp_datum_t)types[k]));
+			r = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(socket), 2,
+					     is(0, (scmp_datum_t)families[i]),
+					     is_masked(1, 0xf, (scmp_datum_t)types[k]));
 	return r;
 }
 
@@ -178,15 +189,14 @@ static int allow_bpf_lookup(scmp_filter_ctx f)
 {
 	const scmp_datum_t map_lookup_elem = 1; /* BPF_MAP_LOOKUP_ELEM */
 
-	return seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(bpf), 1,
-				SCMP_A0(SCMP_CMP_EQ, map_lookup_elem));
+	return seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(bpf), 1, is(0, map_lookup_elem));
 }
 
 /* abort() of itself. */
 static int allow_own_signal(scmp_filter_ctx f)
 {
 	return seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1,
-				SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid()));
+				is(0, (scmp_datum_t)getpid()));
 }
 
 static int allow_ioctl(scmp_filter_ctx f)
@@ -195,8 +205,7 @@ static int allow_ioctl(scmp_filter_ctx f)
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(commands); i++)
-		r = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
-				     SCMP_A1(SCMP_CMP_EQ, commands[i]));
+		r = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1, is(1, commands[i]));
 	return r;
 }
 
