@@ -37,7 +37,7 @@
 	X(body_malformed, 400, 0, "the request body is not valid JSON in UTF-8")                       \
 	X(body_too_deep, 400, 0, "the request body is nested too deeply")                              \
 	X(body_duplicate_key, 400, 0, "the request body repeats a key that policy governs")            \
-	X(body_escaped_key, 400, 0, "the request body spells a governed key with escapes")             \
+	X(body_escaped_key, 400, 0, "the request body spells a governed key in another way")            \
 	X(body_bad_value, 400, 0, "a governed value in the request body has the wrong type")           \
 	X(header_timeout, 408, 0, "the request head did not arrive in time")                           \
 	X(body_timeout, 408, 0, "the request body stopped arriving")                                   \

@@ -79,3 +79,31 @@ bool utf8_is_text(struct slice s)
 	}
 	return true;
 }
+
+/* The ASCII letter that s begins with or folds into, in lower case, and its bytes; else its byte.
+ */
+static char folded(struct slice s, size_t *ret_n)
+{
+	*ret_n = 1;
+	if (s.n >= 2 && memcmp(s.p, "\xc5\xbf", 2) == 0) {
+		*ret_n = 2;
+		return 's';
+	}
+	if (s.n >= 3 && memcmp(s.p, "\xe2\x84\xaa", 3) == 0) {
+		*ret_n = 3;
+		return 'k';
+	}
+	return ascii_lower(s.p[0]);
+}
+
+bool utf8_same_but_case(struct slice s, struct slice plain)
+{
+	for (size_t i = 0; i < plain.n; i++) {
+		size_t n;
+
+		if (s.n == 0 || folded(s, &n) != ascii_lower(plain.p[i]))
+			return false;
+		s = slice_of(s.p + n, s.n - n);
+	}
+	return s.n == 0;
+}

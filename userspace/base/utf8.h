@@ -11,3 +11,6 @@ bool utf8_valid(struct slice s);
 size_t utf8_valid_prefix(struct slice s);
 /* Valid, and without C0, DEL or C1 control characters: fit to be shown, logged and compared. */
 bool utf8_is_text(struct slice s);
+/* Equal to a reader that ignores case: ASCII letters, and the two beyond ASCII that fold into one
+ * (U+017F into s, U+212A into k). `plain` is ASCII. */
+bool utf8_same_but_case(struct slice s, struct slice plain);

@@ -116,9 +116,13 @@ static enum form_scan_result on_head(struct form_scan *s)
 	if (form_part_parse(slice_of(s->head, s->head_n - 2), &part) < 0)
 		return fail(s, FORM_SCAN_MALFORMED);
 	s->governed = NOT_GOVERNED;
-	for (unsigned i = 0; i < s->n_names; i++)
-		if (slice_eq(part.name, slice_str(s->names[i])))
-			s->governed = i;
+	for (unsigned i = 0; i < s->n_names; i++) {
+		if (!utf8_same_but_case(part.name, slice_str(s->names[i])))
+			continue;
+		if (!slice_eq(part.name, slice_str(s->names[i])))
+			return fail(s, FORM_SCAN_MALFORMED);
+		s->governed = i;
+	}
 	s->value_n = 0;
 	s->state = CONTENT;
 	s->matched = 1; /* the head's last LF; "--boundary" right behind it is nobody's end */

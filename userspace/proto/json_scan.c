@@ -234,10 +234,10 @@ static int on_key(void *ctx, const unsigned char *p, size_t n)
 	for (unsigned i = 0; i < s->n_wants; i++) {
 		const struct json_path *path = &s->path[i];
 
-		if (!f->at[i] || !slice_eq(path->step[f->at[i] - 1].key, key))
+		if (!f->at[i] || !utf8_same_but_case(key, path->step[f->at[i] - 1].key))
 			continue;
 		s->key_end = offset(s);
-		if (!is_literal(s, s->key_end, key))
+		if (!is_literal(s, s->key_end, path->step[f->at[i] - 1].key))
 			return fail(s, JSON_SCAN_ESCAPED, i);
 		if (f->seen & 1u << i)
 			return fail(s, JSON_SCAN_DUPLICATE, i);

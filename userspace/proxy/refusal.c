@@ -51,7 +51,8 @@ static const char *const advice[EG_REASON_COUNT] = {
 	[EG_REASON_body_malformed] = "Correct the body.",
 	[EG_REASON_body_too_deep] = "Correct the body.",
 	[EG_REASON_body_duplicate_key] = "Send the key once.",
-	[EG_REASON_body_escaped_key] = "Write the key without escapes.",
+	[EG_REASON_body_escaped_key] = "Write the key in the case the provider names it in, "
+				       "without escapes.",
 	[EG_REASON_body_bad_value] = "Correct the value.",
 	[EG_REASON_upstream_refused_address] = "The host's administrator can allow the range in "
 					       "upstream.allow of egret.json.",

@@ -56,11 +56,27 @@ static void text_has_no_control_characters(void **state)
 	assert_false(utf8_is_text(SLICE("a\xff")));
 }
 
+static void case_is_all_that_differs(void **state)
+{
+	(void)state;
+	assert_true(utf8_same_but_case(SLICE("max_tokens"), SLICE("max_tokens")));
+	assert_true(utf8_same_but_case(SLICE("MAX_Tokens"), SLICE("max_tokens")));
+	assert_true(
+		utf8_same_but_case(SLICE("max_to\xe2\x84\xaa\x65n\xc5\xbf"), SLICE("max_tokens")));
+	assert_true(utf8_same_but_case(SLICE(""), SLICE("")));
+	assert_false(utf8_same_but_case(SLICE("max-tokens"), SLICE("max_tokens")));
+	assert_false(utf8_same_but_case(SLICE("max_token"), SLICE("max_tokens")));
+	assert_false(utf8_same_but_case(SLICE("max_tokenss"), SLICE("max_tokens")));
+	assert_false(utf8_same_but_case(SLICE("max_token\xc5"), SLICE("max_tokens")));
+	assert_false(utf8_same_but_case(SLICE(""), SLICE("m")));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(valid_sequences_pass),
 		cmocka_unit_test(bad_sequences_do_not),
+		cmocka_unit_test(case_is_all_that_differs),
 		cmocka_unit_test(text_has_no_control_characters),
 	};
 

@@ -76,7 +76,7 @@ static void governed_parts_are_read_and_files_are_not(void **state)
 				"w\r\n--B0und--"),
 	       FORM_SCAN_OK, "w");
 	expect(SLICE("--B0und\r\n" MODEL "Content-Type: text/plain; charset=UTF-8\r\n\r\n"
-		     "a\r\n--B0und\r\nContent-Disposition: form-data; name=\"Model\"\r\n\r\n"
+		     "a\r\n--B0und\r\nContent-Disposition: form-data; name=\"models\"\r\n\r\n"
 		     "b\r\n--B0und--\r\n"),
 	       FORM_SCAN_OK, "a");
 	expect(SLICE("--B0und\r\n" FILE_("") "\r\n\r\n--B0und--\r\n"), FORM_SCAN_OK, "");
@@ -88,6 +88,10 @@ static void two_governed_parts_of_a_name_are_refused(void **state)
 {
 	(void)state;
 	REFUSED("--B0und\r\n" MODEL "\r\na\r\n--B0und\r\n" MODEL "\r\na\r\n--B0und--", DUPLICATE);
+	/* to a reader that ignores case */
+	REFUSED("--B0und\r\n" MODEL "\r\na\r\n--B0und\r\n"
+		"Content-Disposition: form-data; name=\"Model\"\r\n\r\nb\r\n--B0und--",
+		MALFORMED);
 }
 
 static void what_readers_may_cut_differently_is_refused(void **state)

@@ -161,10 +161,28 @@ static void what_two_readers_could_read_differently_is_refused(void **state)
 	       JSON_SCAN_DUPLICATE, BATCH_MODEL);
 }
 
+/* Some readers ignore case in keys (Go's encoding/json, .NET's for the web): to them these are the
+ * governed key, and the last one counts. */
+static void keys_in_another_case_are_refused(void **state)
+{
+	(void)state;
+	expect("{\"model\":\"a\",\"Model\":\"b\"}", JSON_SCAN_ESCAPED, MODEL);
+	expect("{\"MODEL\":\"b\"}", JSON_SCAN_ESCAPED, MODEL);
+	expect("{\"Requests\":[]}", JSON_SCAN_ESCAPED, BATCH_MODEL);
+	expect("{\"requests\":[{\"params\":{\"modeL\":\"x\"}}]}", JSON_SCAN_ESCAPED, BATCH_MODEL);
+	expect("{\"generationConfig\":{\"maxoutputtokens\":9}}", JSON_SCAN_ESCAPED, NESTED);
+	/* U+017F and U+212A fold into s and k. */
+	expect("{\"max_token\xc5\xbf\":9}", JSON_SCAN_ESCAPED, MAX);
+	expect("{\"max_to\xe2\x84\xaa\x65ns\":9}", JSON_SCAN_ESCAPED, MAX);
+	expect("{\"max_to\\u212Aens\":9}", JSON_SCAN_ESCAPED, MAX);
+	/* where nothing governs, case is nobody's business */
+	expect("{\"metadata\":{\"Model\":1,\"MODEL\":2},\"model\":\"a\"}", JSON_SCAN_OK, -1);
+}
+
 static void keys_that_only_look_alike_are_not_governed(void **state)
 {
 	(void)state;
-	expect("{\"\\\"model\":1,\"Model\":2,\"model \":3,\"model\\u0000\":4,\"model\":\"a\"}",
+	expect("{\"\\\"model\":1,\"modell\":2,\"model \":3,\"model\\u0000\":4,\"model\":\"a\"}",
 	       JSON_SCAN_OK, -1);
 	expect("{\"a\":\"model\",\"b\":[\"model\",\"model\"],\"c\":{\"model\":{},\"model\":[]}}",
 	       JSON_SCAN_OK, -1);
@@ -393,6 +411,7 @@ int main(void)
 		cmocka_unit_test(values_are_found_with_their_place),
 		cmocka_unit_test(elements_of_an_array_are_each_found),
 		cmocka_unit_test(what_two_readers_could_read_differently_is_refused),
+		cmocka_unit_test(keys_in_another_case_are_refused),
 		cmocka_unit_test(keys_that_only_look_alike_are_not_governed),
 		cmocka_unit_test(values_of_a_wrong_kind_are_refused),
 		cmocka_unit_test(strings_with_escapes_are_decoded),
