@@ -79,7 +79,7 @@ static int talk(struct sockdiag *s, const struct nlmsghdr *h, mnl_cb_t cb, void 
 
 static bool has_storage(const struct nlattr *storages)
 {
-	const struct nlattr *one, *part;
+	struct nlattr *one, *part; /* libmnl casts the const of them away */
 
 	mnl_attr_for_each_nested(one, storages)
 		mnl_attr_for_each_nested(part, one) if (mnl_attr_get_type(part) ==
@@ -100,7 +100,7 @@ static int on_sock(const struct nlmsghdr *h, void *data)
 	struct listing *l = data;
 	struct sockdiag_sock sock = { .protocol = l->protocol };
 	const struct inet_diag_msg *m;
-	const struct nlattr *attr;
+	struct nlattr *attr;
 
 	if (mnl_nlmsg_get_payload_len(h) < sizeof(*m))
 		return MNL_CB_OK;

@@ -115,7 +115,7 @@ void timer_stop(struct timer *t)
 
 bool timer_is_running(const struct timer *t)
 {
-	return t->loop && ev_is_active(&t->ev);
+	return t->loop && ev_is_active((ev_timer *)(uintptr_t)&t->ev);
 }
 
 static void on_signal(struct ev_loop *ev, ev_signal *w, int revents)
