@@ -201,6 +201,18 @@ static void on_ready(struct io *io, int events)
 	arm(a);
 }
 
+/* Those whose end the loop has yet to tell us. */
+static void drop_gone(struct answers *a)
+{
+	struct answer *next;
+
+	for (struct answer *w = a->list; w; w = next) {
+		next = w->next;
+		if (is_gone(w))
+			answer_free(w);
+	}
+}
+
 void answers_add(struct answers *a, int fd, struct slice request)
 {
 	struct query_error e = { .reason = "failed", .message = "out of memory" };
@@ -210,6 +222,8 @@ void answers_add(struct answers *a, int fd, struct slice request)
 		(void)close(fd);
 		return;
 	}
+	if (a->n >= ANSWERS_MAX)
+		drop_gone(a);
 	w->all = a;
 	w->fd = fd;
 	buf_init(&w->out, OUT_MAX);

@@ -16,15 +16,17 @@ struct place {
 	int64_t time_us, id;
 };
 
-/* START ─► BACK (with a limit) ─► LIST ─► ended, or FOLLOW (a watch) */
-enum query_state { START, BACK, LIST, FOLLOW };
+/* START ─► BACK (with a limit) ─► LIST ─► ended, or FOLLOW (a watch)
+ *       └► SHOW ─► ended */
+enum query_state { START, SHOW, BACK, LIST, FOLLOW };
 
 struct query {
 	struct query_spec spec;
 	enum query_state state;
 	struct place at; /* BACK: rows up to here, LIST: rows after it are still to be looked at */
 	struct place end; /* LIST: up to here */
-	struct place found; /* BACK: oldest row that fits so far */
+	struct place found; /* BACK, SHOW: oldest row that fits so far */
+	unsigned n_found; /* SHOW */
 	uint64_t left; /* BACK: rows still wanted */
 	unsigned window; /* index entries to look at in the next step */
 	int64_t newest_id; /* LIST, BACK: rows stored later are not ours. FOLLOW: sent up to here */
@@ -214,9 +216,9 @@ static int start(struct query *q, struct store *s)
 	q->newest_id = q->spec.events ? s->event_id : s->record_id;
 	q->window = ROWS_PER_STEP;
 	q->end = (struct place){ q->spec.until_us, INT64_MAX };
-	q->state = q->spec.has_limit ? BACK : LIST;
+	q->state = q->spec.show ? SHOW : q->spec.has_limit ? BACK : LIST;
 	q->left = q->spec.limit;
-	q->at = q->spec.has_limit ? q->end : first_place(q);
+	q->at = q->state == LIST ? first_place(q) : q->end;
 	q->found = q->end; /* nothing yet */
 	return QUERY_MORE;
 }
@@ -331,42 +333,73 @@ static int follow(struct query *q, struct store *s, struct buf *out)
 	return to.id < newest ? QUERY_MORE : QUERY_WAITS;
 }
 
-/* The record, unless a second one fits. */
-static int put_only(const struct query *q, sqlite3_stmt *st, struct buf *out)
+/* Looks through the index by time for ids in the range; *ret_done: nothing older is left. */
+static int look_for_id(struct query *q, struct store *s, bool *ret_done)
 {
-	struct buf line;
-	int rc = sqlite3_step(st), r = 0;
+	struct place from = first_place(q), next;
+	sqlite3_stmt *st = NULL;
+	int rc, r;
 
-	if (rc == SQLITE_DONE)
-		return query_put_error(out, "not_found", "request_id: no record has it");
-	if (rc != SQLITE_ROW)
-		return store_errno(rc);
-	buf_init(&line, 65536);
-	r = put_line(q, &line, "end", st);
+	q->window = WINDOW_MAX;
+	r = look_ahead(q, s, q->at, true, &next);
+	if (r < 0)
+		return r;
+	*ret_done = r == 0;
+	if (!*ret_done)
+		from = next;
+	r = select_rows(q, s, false,
+			"(time_us,id) > (?1,?2) AND (time_us,id) <= (?3,?4)"
+			" AND request_id >= ?6 AND request_id <= ?7",
+			"LIMIT 2", from, q->at, &st);
+	if (r < 0)
+		return r;
+	(void)sqlite3_bind_blob(st, 6, q->spec.id_from, sizeof(q->spec.id_from), SQLITE_STATIC);
+	(void)sqlite3_bind_blob(st, 7, q->spec.id_to, sizeof(q->spec.id_to), SQLITE_STATIC);
+	while ((rc = sqlite3_step(st)) == SQLITE_ROW) {
+		q->n_found++;
+		q->found =
+			(struct place){ sqlite3_column_int64(st, 0), sqlite3_column_int64(st, 1) };
+	}
+	(void)sqlite3_finalize(st);
+	q->at = from;
+	return store_errno(rc);
+}
+
+static int put_found(const struct query *q, struct store *s, struct buf *out)
+{
+	sqlite3_stmt *st = NULL;
+	int rc, r = select_rows(q, s, true, "id = ?2", "", q->found, q->found, &st);
+
+	if (r < 0)
+		return r;
 	rc = sqlite3_step(st);
-	if (r == 0 && rc == SQLITE_ROW)
-		r = query_put_error(out, "bad_request",
-				    "request_id: several records begin so; give more digits");
-	else if (r == 0 && rc == SQLITE_DONE)
-		r = buf_append_slice(out, buf_slice(&line));
-	else if (r == 0)
-		r = store_errno(rc);
-	buf_release(&line);
-	return r;
+	if (rc == SQLITE_ROW)
+		r = put_line(q, out, "end", st);
+	else if (rc == SQLITE_DONE) /* retention was faster */
+		r = query_put_error(out, "not_found", "request_id: no record has it");
+	(void)sqlite3_finalize(st);
+	return r < 0 ? r : store_errno(rc);
 }
 
 static int show(struct query *q, struct store *s, struct buf *out)
 {
-	sqlite3_stmt *st = NULL;
-	int r = select_rows(q, s, true, "request_id >= ?1 AND request_id <= ?2", "LIMIT 2",
-			    (struct place){ 0 }, (struct place){ 0 }, &st);
+	bool done = false;
+	int r = look_for_id(q, s, &done);
 
 	if (r < 0)
 		return r;
-	(void)sqlite3_bind_blob(st, 1, q->spec.id_from, sizeof(q->spec.id_from), SQLITE_STATIC);
-	(void)sqlite3_bind_blob(st, 2, q->spec.id_to, sizeof(q->spec.id_to), SQLITE_STATIC);
-	r = put_only(q, st, out);
-	(void)sqlite3_finalize(st);
+	/* A whole id has one record; for a beginning the rest must be looked at, too. */
+	done |= q->n_found > 1 ||
+		(q->n_found == 1 && memcmp(q->spec.id_from, q->spec.id_to, 16) == 0);
+	if (!done)
+		return QUERY_MORE;
+	if (q->n_found > 1)
+		r = query_put_error(out, "bad_request",
+				    "request_id: several records begin so; give more digits");
+	else if (q->n_found == 0)
+		r = query_put_error(out, "not_found", "request_id: no record has it");
+	else
+		r = put_found(q, s, out);
 	return r < 0 ? r : QUERY_ENDED;
 }
 
@@ -378,7 +411,9 @@ int query_step(struct query *q, struct store *s, struct buf *out)
 		return -EUCLEAN; /* the rest of the list is in another file now */
 	switch (q->state) {
 	case START:
-		return q->spec.show ? show(q, s, out) : start(q, s);
+		return start(q, s);
+	case SHOW:
+		return show(q, s, out);
 	case BACK:
 		return go_back(q, s);
 	case LIST:

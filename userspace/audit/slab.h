@@ -4,9 +4,9 @@
  * The worker opens a slot when it decides, fills it while the exchange runs, and commits it at the
  * end; the recorder stores committed slots and gives them back. No system call on the way, but a
  * wake-up of a sleeping recorder; a crash of either side, or of all, loses nothing: an open slot of
- * a dead worker is closed as `worker_died`, a committed one is still there, and the unique request
- * id makes storing it twice harmless. When every slot is taken, slab_open() says so and the caller
- * denies.
+ * a dead worker is closed as `worker_died`, a committed one is still there, and the store knows by
+ * its request id one that comes a second time. When every slot is taken, slab_open() says so and
+ * the caller denies.
  *
  * The recorder believes nothing it reads here: a record is copied out first, then its strings are
  * terminated and its enums bounded, so a compromised worker can lie about its own requests, no

@@ -65,7 +65,8 @@ static void close_db(struct store *s)
 {
 	(void)sqlite3_finalize(s->put);
 	(void)sqlite3_finalize(s->put_event);
-	s->put = s->put_event = NULL;
+	(void)sqlite3_finalize(s->put_last);
+	s->put = s->put_event = s->put_last = NULL;
 	/* Last: its errors (a checkpoint that fails) leave the WAL, which the next open reads. */
 	(void)sqlite3_close_v2(s->db);
 	s->db = NULL;
@@ -81,6 +82,7 @@ static int configure(sqlite3 *db)
 				  "PRAGMA temp_store=MEMORY;"
 				  "PRAGMA mmap_size=0;"
 				  "PRAGMA cache_size=-16000;"
+				  "PRAGMA wal_autocheckpoint=4000;"
 				  "PRAGMA journal_size_limit=16777216";
 
 	(void)sqlite3_db_config(db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
@@ -104,6 +106,8 @@ static int open_db(struct store *s, bool *ret_newer)
 		r = store_migrate(s->db, ret_newer);
 	if (r == 0)
 		r = store_prepare(s);
+	if (r == 0)
+		r = store_seen_load(s);
 	return r;
 }
 
@@ -155,8 +159,10 @@ int store_open(int dir_fd, const struct store_opts *o, struct diag *d, struct st
 
 struct store *store_free(struct store *s)
 {
-	if (s)
+	if (s) {
 		close_db(s);
+		free(s->seen.id);
+	}
 	free(s);
 	return NULL;
 }
@@ -199,13 +205,30 @@ int store_begin(struct store *s)
 	}
 	s->open_record_id = s->record_id;
 	s->open_event_id = s->event_id;
+	s->seen.met = false;
 	return store_exec(s->db, "BEGIN IMMEDIATE");
+}
+
+/* Marks where this transaction's records begin, unless it had to do with those of the last one. */
+static int put_mark(struct store *s)
+{
+	int rc;
+
+	if (s->open_record_id == s->record_id || s->seen.met)
+		return 0;
+	rc = sqlite3_bind_int64(s->put_last, 1, s->record_id + 1);
+	if (rc == SQLITE_OK)
+		rc = sqlite3_step(s->put_last);
+	(void)sqlite3_reset(s->put_last);
+	return store_errno(rc);
 }
 
 int store_commit(struct store *s)
 {
-	int r = store_exec(s->db, "COMMIT");
+	int r = put_mark(s);
 
+	if (r == 0)
+		r = store_exec(s->db, "COMMIT");
 	if (r == 0) {
 		s->record_id = s->open_record_id;
 		s->event_id = s->open_event_id;

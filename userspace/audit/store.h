@@ -31,7 +31,8 @@ struct store *store_free(struct store *s);
 int store_set_aside(struct store *s, uint64_t now_us) _must_check_;
 
 /* One transaction: begin, puts, commit. When any of them fails, store_rollback() ends it and
- * nothing of it is there. A record whose request id is stored already is left out silently. */
+ * nothing of it is there. A record that a predecessor stored just before it died, and that is still
+ * in its slab, is left out silently. */
 int store_begin(struct store *s) _must_check_;
 int store_put(struct store *s, const struct eg_record *r) _must_check_;
 int store_put_event(struct store *s, const struct eg_note *n) _must_check_;

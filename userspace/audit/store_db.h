@@ -7,14 +7,28 @@
 
 #include "audit/store.h"
 
+/*
+ * Request ids that may come a second time: a recorder that died between its commit and the release
+ * of the slots left them in the slabs. They are all in its last commit, whose first row is in table
+ * last_commit; a commit that met some of them again keeps that mark, because it may be cut short
+ * itself.
+ */
+struct store_seen {
+	uint8_t (*id)[16]; /* sorted */
+	size_t n;
+	int64_t first_record; /* the mark */
+	bool met; /* in the open transaction */
+};
+
 struct store {
 	struct store_opts opts;
 	sqlite3 *db; /* NULL: between set aside and a new one that could not be made */
-	sqlite3_stmt *put, *put_event;
+	sqlite3_stmt *put, *put_event, *put_last;
 	/* Ids only rise while the process lives, also when every row has been deleted: readers that
 	 * follow new rows go by them. */
 	int64_t record_id, event_id;
 	int64_t open_record_id, open_event_id; /* of the open transaction */
+	struct store_seen seen;
 	unsigned changes; /* moves when the database is another: readers start over */
 };
 
@@ -22,6 +36,9 @@ struct store {
 int store_errno(int rc);
 /* store_schema.c: brings the database to the current version. *ret_newer: it is beyond it. */
 int store_migrate(sqlite3 *db, bool *ret_newer) _must_check_;
+/* store_seen.c */
+int store_seen_load(struct store *s) _must_check_;
+bool store_seen_has(const struct store_seen *seen, const uint8_t id[16]);
 /* store_put.c */
 int store_prepare(struct store *s) _must_check_;
 /* Runs SQL without rows. */

@@ -117,12 +117,12 @@ static int bind_column(sqlite3_stmt *st, int at, const struct column *c, const s
 	return SQLITE_MISUSE;
 }
 
-static int run(sqlite3 *db, sqlite3_stmt *st, int rc, int64_t *id)
+static int run(sqlite3_stmt *st, int rc, int64_t *id)
 {
 	if (rc == SQLITE_OK)
 		rc = sqlite3_step(st);
 	if (rc == SQLITE_DONE)
-		*id += sqlite3_changes(db); /* 0: was there already */
+		(*id)++;
 	(void)sqlite3_reset(st);
 	(void)sqlite3_clear_bindings(st);
 	return store_errno(rc);
@@ -130,11 +130,16 @@ static int run(sqlite3 *db, sqlite3_stmt *st, int rc, int64_t *id)
 
 int store_put(struct store *s, const struct eg_record *r)
 {
-	int rc = sqlite3_bind_int64(s->put, 1, s->open_record_id + 1);
+	int rc;
 
+	if (store_seen_has(&s->seen, r->request_id)) {
+		s->seen.met = true;
+		return 0;
+	}
+	rc = sqlite3_bind_int64(s->put, 1, s->open_record_id + 1);
 	for (size_t i = 0; i < store_n_columns && rc == SQLITE_OK; i++)
 		rc = bind_column(s->put, (int)i + 2, &store_columns[i], r);
-	return run(s->db, s->put, rc, &s->open_record_id);
+	return run(s->put, rc, &s->open_record_id);
 }
 
 int store_put_event(struct store *s, const struct eg_note *n)
@@ -161,7 +166,7 @@ int store_put_event(struct store *s, const struct eg_note *n)
 	for (int i = 0; i < (int)ARRAY_SIZE(value) && rc == SQLITE_OK; i++)
 		rc = value[i].p ? bind_text(st, i + 2, value[i].p, value[i].size)
 				: bind_u64(st, i + 2, value[i].number);
-	return run(s->db, st, rc, &s->open_event_id);
+	return run(st, rc, &s->open_event_id);
 }
 
 int store_prepare(struct store *s)
@@ -175,12 +180,15 @@ int store_prepare(struct store *s)
 	n += (size_t)snprintf(sql + n, sizeof(sql) - n, ") VALUES (?");
 	for (size_t i = 0; i < store_n_columns; i++)
 		n += (size_t)snprintf(sql + n, sizeof(sql) - n, ",?");
-	(void)snprintf(sql + n, sizeof(sql) - n, ") ON CONFLICT (request_id) DO NOTHING");
+	(void)snprintf(sql + n, sizeof(sql) - n, ")");
 	rc = sqlite3_prepare_v3(s->db, sql, -1, SQLITE_PREPARE_PERSISTENT, &s->put, NULL);
 	if (rc == SQLITE_OK)
 		rc = sqlite3_prepare_v3(s->db,
 					"INSERT INTO event (id,time_us,reason,text,pid,uid,hook,"
 					"workload,exe,host,cgroup) VALUES (?,?,?,?,?,?,?,?,?,?,?)",
 					-1, SQLITE_PREPARE_PERSISTENT, &s->put_event, NULL);
+	if (rc == SQLITE_OK)
+		rc = sqlite3_prepare_v3(s->db, "UPDATE last_commit SET first_record=?1", -1,
+					SQLITE_PREPARE_PERSISTENT, &s->put_last, NULL);
 	return store_errno(rc);
 }

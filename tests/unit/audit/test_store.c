@@ -2,6 +2,12 @@
 /* The store on real files: what goes in comes out once, retention, damage, locks, a full disk. */
 #include "store_fixture.h"
 
+static void reopen(struct fixture *f, struct store_opts o)
+{
+	f->s = store_free(f->s);
+	open_store(f, o);
+}
+
 static void record_comes_back_as_it_was(void **state)
 {
 	struct fixture *f = *state;
@@ -40,13 +46,24 @@ static void record_comes_back_as_it_was(void **state)
 	(void)query_free(q);
 }
 
-static void same_record_twice_is_one(void **state)
+/* What a recorder stored and did not live to release comes again, through any number of deaths. */
+static void records_of_the_last_commit_are_not_stored_twice(void **state)
 {
 	struct fixture *f = *state;
 
-	put(f, 0, 10);
+	put(f, 0, 5);
+	put(f, 5, 10);
+	reopen(f, (struct store_opts){ 0 });
+	/* Killed again, after a commit of some that are there and some that are new. */
+	put(f, 7, 12);
+	reopen(f, (struct store_opts){ 0 });
 	put(f, 5, 15);
 	assert_int_equal(count_rows(f, "{\"cmd\":\"audit.list\"}"), 15);
+	/* Released, and on it goes: later ones are new whatever they are called. */
+	put(f, 20, 25);
+	reopen(f, (struct store_opts){ 0 });
+	put(f, 20, 30);
+	assert_int_equal(count_rows(f, "{\"cmd\":\"audit.list\"}"), 25);
 }
 
 static void rolled_back_records_are_not_there(void **state)
@@ -63,12 +80,6 @@ static void rolled_back_records_are_not_there(void **state)
 }
 
 /* ---- retention ---- */
-
-static void reopen(struct fixture *f, struct store_opts o)
-{
-	f->s = store_free(f->s);
-	open_store(f, o);
-}
 
 static void trim(struct fixture *f, uint64_t now_us)
 {
@@ -252,7 +263,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 		T(record_comes_back_as_it_was),
-		T(same_record_twice_is_one),
+		T(records_of_the_last_commit_are_not_stored_twice),
 		T(rolled_back_records_are_not_there),
 		T(old_records_go_by_days),
 		T(oldest_go_by_bytes),
