@@ -3,11 +3,12 @@
  * The caller's credentials: found in every place one can stand, and taken out of the request
  * before it goes on. Places: Authorization, x-api-key, api-key, x-goog-api-key, the provider's own
  * field, any other field the catalogue knows from any provider (xi-api-key, cf-aig-authorization,
- * ...), query parameters (key, api_key, api-key, apikey, access_token, token, subscription-key,
- * X-Amz-Signature and its kin), cookies, Sec-WebSocket-Protocol, Proxy-Authorization; a
+ * ...), query parameters (key, api_key, api-key, apikey, access_token, oauth_token, token,
+ * subscription-key, X-Amz-Signature and its kin, with or without a `$` in front), cookies,
+ * Sec-WebSocket-Protocol, Proxy-Authorization; a
  * field whose value begins with a key prefix of the catalogue counts as one too. Fields that choose
  * an account (OpenAI-Organization, OpenAI-Project, X-Goog-User-Project) go as well: the key is
- * egret's.
+ * egret's. So do query parameters that override the method or the type ($httpMethod, $ct).
  */
 #pragma once
 

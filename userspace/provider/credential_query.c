@@ -14,6 +14,7 @@ static const struct {
 	{ "x-api-key", "query x-api-key" },
 	{ "x-goog-api-key", "query x-goog-api-key" },
 	{ "access_token", "query access_token" },
+	{ "oauth_token", "query oauth_token" },
 	{ "auth_token", "query auth_token" },
 	{ "token", "query token" },
 	{ "authorization", "query authorization" },
@@ -21,6 +22,15 @@ static const struct {
 	{ "ocp-apim-subscription-key", "query ocp-apim-subscription-key" },
 	{ "awsaccesskeyid", "query awsaccesskeyid" },
 	{ "signature", "query signature" },
+};
+
+/* Parameters by which some servers take another method or type than the head's, which is what
+ * policy has seen. No credential; they go without a word. */
+static const char *const overrides[] = {
+	"$httpmethod",
+	"$ct",
+	"_method",
+	"x-http-method-override",
 };
 
 static int hex(char ch)
@@ -55,6 +65,9 @@ static struct slice place_of(const struct catalogue *c, struct slice name)
 {
 	static const struct slice signature = { "query x-amz-signature", 21 };
 
+	/* Google takes its own parameters with a dollar in front, too. */
+	if (name.n && name.p[0] == '$')
+		name = slice_of(name.p + 1, name.n - 1);
 	if (name.n >= 6 && slice_ieq(slice_of(name.p, 6), SLICE("x-amz-")))
 		return signature;
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
@@ -65,19 +78,29 @@ static struct slice place_of(const struct catalogue *c, struct slice name)
 	return slice_of("", 0);
 }
 
-/* 1: `parameter` (name=value) is a credential and goes; 0: it stays. */
+static bool is_override(struct slice name)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(overrides); i++)
+		if (slice_ieq(name, slice_str(overrides[i])))
+			return true;
+	return false;
+}
+
+/* 1: `parameter` (name=value) is a credential, or an override, and goes; 0: it stays. */
 static int judge(struct credential_search *s, struct slice parameter)
 {
 	const char *equals = memchr(parameter.p, '=', parameter.n);
 	size_t n = equals ? (size_t)(equals - parameter.p) : parameter.n;
 	struct slice raw = equals ? slice_of(equals + 1, parameter.n - n - 1) : slice_of("", 0);
-	struct slice place = { "", 0 }, value;
+	struct slice place = { "", 0 }, value, decoded_name = { "", 0 };
 	char name[NAME_MAX_DECODED * 3];
 	char *decoded;
 
 	if (n <= sizeof(name))
-		place = place_of(s->c,
-				 slice_of(name, percent_decode(slice_of(parameter.p, n), name)));
+		decoded_name = slice_of(name, percent_decode(slice_of(parameter.p, n), name));
+	if (is_override(decoded_name))
+		return 1;
+	place = place_of(s->c, decoded_name);
 	decoded = pool_alloc(s->pool, raw.n + 1);
 	if (!decoded)
 		return -errno;

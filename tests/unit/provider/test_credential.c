@@ -323,6 +323,8 @@ static void takes_keys_out_of_the_query(void **state)
 	query("/p?%6B%65%79=%6b", "/p", "query key", "k");
 	query("/p?ap%69_key=k", "/p", "query api_key", "k");
 	query("/p?access_token=k", "/p", "query access_token", "k");
+	query("/p?oauth_token=k", "/p", "query oauth_token", "k");
+	query("/p?$key=k&%24oauth_token=l", "/p", "query key", "k");
 	query("/p?subscription-key=k&api-version=1", "/p?api-version=1", "query subscription-key",
 	      "k");
 	query("/p?X-Amz-Signature=k&x%2damz-credential=l", "/p", "query x-amz-signature", "k");
@@ -346,6 +348,16 @@ static void drops_placeholders_and_empty_parameters_silently(void **state)
 	query("/p?key=AIza-egret-placeholder%01", "/p", "query key", "AIza-egret-placeholder\x01");
 }
 
+/* What policy has seen is the request line and Content-Type. */
+static void drops_what_overrides_the_head_silently(void **state)
+{
+	(void)state;
+	query("/p?$httpMethod=DELETE", "/p", NULL, NULL);
+	query("/p?alt=sse&%24httpmethod=DELETE", "/p?alt=sse", NULL, NULL);
+	query("/p?$ct=application/x-protobuf&alt=sse", "/p?alt=sse", NULL, NULL);
+	query("/p?_method=DELETE&x-http-method-override=PUT", "/p", NULL, NULL);
+}
+
 static void leaves_other_targets_byte_for_byte(void **state)
 {
 	static const char *const targets[] = {
@@ -358,6 +370,7 @@ static void leaves_other_targets_byte_for_byte(void **state)
 		"/p?a=%zz&%",
 		"/p?a=%6",
 		"/p?keys=k",
+		"/p?ct=a&httpMethod=b&$alt=sse&$fields=x",
 		"/p?monkey=k&pageToken=x",
 		"/p?key%3Dk",
 		"/p?%256bey=k",
@@ -419,6 +432,7 @@ int main(void)
 		cmocka_unit_test(takes_keys_out_of_subprotocols),
 		cmocka_unit_test(takes_keys_out_of_the_query),
 		cmocka_unit_test(drops_placeholders_and_empty_parameters_silently),
+		cmocka_unit_test(drops_what_overrides_the_head_silently),
 		cmocka_unit_test(leaves_other_targets_byte_for_byte),
 		cmocka_unit_test(says_when_the_pool_is_full),
 	};
