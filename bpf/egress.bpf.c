@@ -56,12 +56,18 @@ SEC("cgroup_skb/egress")
 int eg_egress(struct __sk_buff *skb)
 {
 	struct sk_buff *kern = bpf_cast_to_kern_ctx(skb);
+	struct sock *ksk = kern->sk;
 	struct bpf_sock *sk = skb->sk;
 	struct packet p = {};
-	enum packet_kind kind = packet_parse(skb_load, skb, &p);
-	struct sock *ksk = kern->sk;
 	struct governed g;
+	enum packet_kind kind;
 
+	/* First, because egret's own packets are the most: both sides of every exchange. */
+	if (sk)
+		sk = bpf_sk_fullsock(sk);
+	if (sk && bpf_sk_storage_get(&eg_stamp, sk, 0, 0))
+		return verdict_allow_counted(EG_HOOK_EGRESS);
+	kind = packet_parse(skb_load, skb, &p);
 	config_unembed(&p.dst);
 	if (kind == PACKET_PLAIN && addr_is_local(&p.dst))
 		return verdict_allow();
@@ -70,10 +76,6 @@ int eg_egress(struct __sk_buff *skb)
 		governed_lookup_learned(ksk->sk_cgrp_data.cgroup, &p.dst, &g);
 	if (!g.provider && kind == PACKET_PLAIN)
 		return verdict_allow();
-	if (sk)
-		sk = bpf_sk_fullsock(sk);
-	if (sk && bpf_sk_storage_get(&eg_stamp, sk, 0, 0))
-		return verdict_allow_counted(EG_HOOK_EGRESS);
 	if (kind == PACKET_PLAIN && is_kernel_reply(skb, &p))
 		return verdict_allow();
 	if (sk)

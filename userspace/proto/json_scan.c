@@ -10,6 +10,7 @@
 
 #include "base/utf8.h"
 #include "proto/json_path.h"
+#include "proto/yajl_pool.h"
 
 _Static_assert(JSON_SCAN_STEPS_MAX == JSON_PATH_STEPS_MAX, "one bound");
 
@@ -338,6 +339,7 @@ static const yajl_callbacks callbacks = {
 struct json_scan *json_scan_new(const struct json_scan_want *wants, size_t n_wants,
 				unsigned depth_max, struct pool *pool)
 {
+	yajl_alloc_funcs memory;
 	struct json_scan *s;
 
 	if (n_wants > JSON_SCAN_KEYS_MAX) {
@@ -358,7 +360,8 @@ struct json_scan *json_scan_new(const struct json_scan_want *wants, size_t n_wan
 			return NULL;
 		}
 	}
-	s->yajl = yajl_alloc(&callbacks, NULL, s);
+	yajl_pool_funcs(pool, &memory);
+	s->yajl = yajl_alloc(&callbacks, &memory, s);
 	if (!s->yajl) {
 		errno = ENOMEM;
 		return NULL;
