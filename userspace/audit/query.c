@@ -9,7 +9,7 @@
 #include "audit/store_db.h"
 
 #define ROWS_PER_STEP 500u /* rows written */
-#define WINDOW_MAX    20000u /* index entries looked at */
+#define WINDOW_MAX    8000u /* index entries looked at */
 
 /* Place of a row in the order of a list. */
 struct place {
