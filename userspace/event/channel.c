@@ -9,6 +9,7 @@
 #include "base/secret.h"
 
 #define QUEUE_MAX     (4u * 1024 * 1024) /* bytes waiting to be sent */
+#define QUEUE_FDS_MAX 512u /* descriptors among them: they count against our own limit */
 #define CALLS_BUCKETS 64u
 
 static const struct {
@@ -49,6 +50,7 @@ struct channel {
 	uint32_t next_id;
 	struct queued *head, **tail;
 	size_t queued;
+	unsigned queued_fds;
 	struct call *calls[CALLS_BUCKETS];
 	char *rx; /* EG_MSG_MAX bytes */
 	struct secret rx_secret;
@@ -161,6 +163,7 @@ static void flush(struct channel *ch)
 		if (!ch->head)
 			ch->tail = &ch->head;
 		ch->queued -= q->n;
+		ch->queued_fds -= q->n_fds;
 		queued_free(q);
 	}
 	io_want(&ch->io, ch->head ? IO_READ | IO_WRITE : IO_READ);
@@ -174,7 +177,7 @@ static int enqueue(struct channel *ch, const struct iovec *iov, size_t n_iov, co
 
 	for (size_t i = 0; i < n_iov; i++)
 		n += iov[i].iov_len;
-	if (ch->queued + n > QUEUE_MAX) {
+	if (ch->queued + n > QUEUE_MAX || ch->queued_fds + n_fds > QUEUE_FDS_MAX) {
 		end(ch, -ENOBUFS);
 		return -EPIPE;
 	}
@@ -203,6 +206,7 @@ static int enqueue(struct channel *ch, const struct iovec *iov, size_t n_iov, co
 	*ch->tail = q;
 	ch->tail = &q->next;
 	ch->queued += n;
+	ch->queued_fds += n_fds;
 	io_want(&ch->io, IO_READ | IO_WRITE);
 	return 0;
 }
@@ -210,10 +214,9 @@ static int enqueue(struct channel *ch, const struct iovec *iov, size_t n_iov, co
 static int send_msg(struct channel *ch, uint16_t type, uint32_t id, const void *head, size_t head_n,
 		    const void *tail, size_t tail_n, const int *fds, unsigned n_fds)
 {
-	struct eg_msg_header h = { .type = type,
-				   .n_fds = (uint16_t)n_fds,
-				   .id = id,
-				   .len = (uint32_t)(head_n + tail_n) };
+	struct eg_msg_header h = {
+		.type = type, .n_fds = (uint16_t)n_fds, .id = id, .len = (uint32_t)(head_n + tail_n)
+	};
 	struct iovec iov[3] = { { &h, sizeof(h) },
 				{ (void *)(uintptr_t)head, head_n },
 				{ (void *)(uintptr_t)tail, tail_n } };

@@ -6,7 +6,7 @@
  * The receiver knows the peer's role and checks every message against the table: type the peer may
  * send, length, number of fds. A message that fails ends the channel with -EPROTO: on_close runs,
  * and the owner gets rid of the peer. Messages that cannot be sent at once are queued up to a
- * bound; beyond it the channel ends with -ENOBUFS.
+ * bound of bytes and descriptors; beyond it the channel ends with -ENOBUFS.
  *
  * With `secret` set, messages are received into locked memory and zeroed after each callback; use
  * it where credentials pass. Never logs.
