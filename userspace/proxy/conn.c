@@ -15,8 +15,9 @@
 #include "tls/server.h"
 #include "tls/stream.h"
 
-#define LINGER_MS  2000u
-#define LINGER_MAX ((size_t)1024 * 1024)
+#define LINGER_MS    2000u
+#define LINGER_MAX   ((size_t)64 * 1024 * 1024) /* bytes; some send all before they read */
+#define LINGER_READS 16
 #define DISTRUST                                                                                   \
 	"make it trust egret's CA: start it with `egret run`, or set NODE_EXTRA_CA_CERTS, "        \
 	"SSL_CERT_FILE, REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE as `egret ca show` says"
@@ -74,13 +75,15 @@ static void on_linger_late(struct deadline *d)
 static void on_linger(struct io *io, int events)
 {
 	struct conn *c = container_of(io, struct conn, io);
-	ssize_t n;
+	ssize_t n = -1;
 
 	(void)events;
-	do {
+	for (int i = 0; i < LINGER_READS; i++) {
 		n = recv(c->fd, c->w->scratch, SCRATCH_SIZE, MSG_DONTWAIT);
-		c->drained += n > 0 ? (size_t)n : 0;
-	} while (n > 0 && c->drained < LINGER_MAX);
+		if (n <= 0)
+			break;
+		c->drained += (size_t)n;
+	}
 	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR) || c->drained >= LINGER_MAX)
 		conn_close(c, false);
 }

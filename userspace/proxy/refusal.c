@@ -56,7 +56,9 @@ static const char *const advice[EG_REASON_COUNT] = {
 	[EG_REASON_body_bad_value] = "Correct the value.",
 	[EG_REASON_upstream_refused_address] = "The host's administrator can allow the range in "
 					       "upstream.allow of egret.json.",
-	[EG_REASON_upstream_untrusted] = "The host's administrator can see why in egret's log.",
+	[EG_REASON_upstream_untrusted] =
+		"The host's administrator can see why with `egret audit show` "
+		"and the request's id.",
 	[EG_REASON_shutting_down] = "Try again when it is back.",
 };
 

@@ -21,16 +21,42 @@ struct mint_call {
 	LIST_ENTRY(mint_call) link;
 };
 
+/* One is kept, for when there is no memory: the refusal that follows needs one too. */
+static struct mint_call *take_call(struct worker *w, struct slice host)
+{
+	struct mint_call *m = calloc(1, sizeof(*m));
+
+	if (!m)
+		m = TAKE_PTR(w->vault_link.spare);
+	if (!m)
+		return NULL;
+	*m = (struct mint_call){ .w = w };
+	(void)slice_copy(host, m->host, sizeof(m->host));
+	LIST_INSERT_HEAD(&w->vault_link.minting, m, link);
+	return m;
+}
+
+static void return_call(struct mint_call *m)
+{
+	struct vault_link *v = &m->w->vault_link;
+
+	timer_stop(&m->none);
+	LIST_REMOVE(m, link);
+	if (v->spare)
+		free(m);
+	else
+		v->spare = m;
+}
+
 static void finish_mint(struct mint_call *m, struct slice chain)
 {
 	struct tls_server *tls = m->w->tls;
 	char host[HELLO_HOST_MAX + 1];
 
 	memcpy(host, m->host, sizeof(host));
-	timer_stop(&m->none);
-	LIST_REMOVE(m, link);
-	free(m);
-	tls_server_minted(tls, slice_str(host), chain);
+	return_call(m);
+	if (tls)
+		tls_server_minted(tls, slice_str(host), chain);
 }
 
 static void on_none(struct timer *t)
@@ -52,12 +78,9 @@ void vault_link_mint(void *ctx, struct slice host, struct slice der)
 
 	if (host.n > HELLO_HOST_MAX || der.n > SPKI_MAX)
 		return; /* no answer counts as refused */
-	m = calloc(1, sizeof(*m));
+	m = take_call(w, host);
 	if (!m)
 		return;
-	m->w = w;
-	(void)slice_copy(host, m->host, sizeof(m->host));
-	LIST_INSERT_HEAD(&w->vault_link.minting, m, link);
 	memcpy(tail, host.p, host.n);
 	memcpy(tail + host.n, der.p, der.n);
 	if (!w->vault || channel_call(w->vault, EG_MSG_mint, &q, sizeof(q), tail, host.n + der.n,
@@ -150,10 +173,9 @@ void vault_link_close(struct worker *w)
 	if (w->leases)
 		lease_set_vault(w->leases, NULL);
 	(void)channel_free(ch); /* what waits for it is told that there is no answer */
-	if (!w->tls)
-		while ((m = LIST_FIRST(&w->vault_link.minting))) {
-			LIST_REMOVE(m, link);
-			timer_stop(&m->none);
-			free(m);
-		}
+	if (w->tls)
+		return;
+	while ((m = LIST_FIRST(&w->vault_link.minting)))
+		return_call(m);
+	free(TAKE_PTR(w->vault_link.spare));
 }

@@ -16,6 +16,7 @@ struct worker;
 struct vault_link {
 	struct worker *w;
 	LIST_HEAD(, mint_call) minting;
+	struct mint_call *spare;
 };
 
 void vault_link_init(struct worker *w);

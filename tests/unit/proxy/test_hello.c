@@ -189,12 +189,12 @@ static void *shake(void *arg)
 }
 
 /* A client of `name`, joined to the test's own server at the original destination. */
-static void pass(const char *name)
+static void pass_flow(const char *name, const struct eg_flow *flow)
 {
 	pthread_t t;
 	void *done;
 
-	rig_connect(&rig, &c);
+	rig_connect_flow(&rig, &c, flow);
 	c.ssl = SSL_new(rig.client_ctx);
 	/* The destination's own certificate comes, which is for RIG_HOST here. */
 	TEST_CA_MUST(c.ssl && SSL_set_fd(c.ssl, c.fd) && SSL_set_tlsext_host_name(c.ssl, name) &&
@@ -204,6 +204,13 @@ static void pass(const char *name)
 	pthread_join(t, &done);
 	assert_non_null(done);
 	assert_string_equal(SSL_get_servername(u.ssl, TLSEXT_NAMETYPE_host_name), name);
+}
+
+static void pass(const char *name)
+{
+	struct eg_flow flow = rig_flow(&rig);
+
+	pass_flow(name, &flow);
 }
 
 static void ungoverned_name_passes_untouched(void **state)
@@ -226,6 +233,40 @@ static void ungoverned_name_passes_untouched(void **state)
 	assert_int_equal(rig.minted, 0);
 	assert_int_equal(rig.attested, 0);
 	assert_false(rig_has_record(&rig));
+}
+
+static int put_ech(SSL *ssl, unsigned type, unsigned context, const unsigned char **out, size_t *n,
+		   X509 *x, size_t at, int *alert_code, void *arg)
+{
+	(void)ssl, (void)type, (void)context, (void)x, (void)at, (void)alert_code, (void)arg;
+	*out = (const unsigned char *)"\x01grease";
+	*n = 7;
+	return 1;
+}
+
+/* A name outside says nothing when another may be hidden inside; where no provider lives it is
+ * nobody's business. */
+static void hidden_name_at_a_providers_address(void **state)
+{
+	struct eg_flow flow = rig_flow(&rig);
+
+	(void)state;
+	TEST_CA_MUST(SSL_CTX_add_custom_ext(rig.client_ctx, 0xfe0d, SSL_EXT_CLIENT_HELLO, put_ech,
+					    NULL, NULL, NULL, NULL));
+	rig_connect(&rig, &c);
+	assert_int_equal(rig_handshake(&c, rig.client_ctx, "example.org"), -1);
+	assert_int_equal(ERR_GET_REASON(ERR_peek_error()), SSL_R_TLSV1_UNRECOGNIZED_NAME);
+	noted(EG_REASON_no_sni);
+	rig_close(&c);
+	flow.provider = 0;
+	pass_flow("example.org", &flow);
+	rig_send(&c, "anything");
+	rig_until(&u, "anything");
+	rig_close(&c);
+	rig_close(&u);
+	/* a governed name outside is what we terminate, whatever is inside */
+	rig_open(&rig, &c);
+	rig_close(&c);
 }
 
 static void passing_much(void **state)
@@ -351,6 +392,7 @@ int main(void)
 		cmocka_unit_test(one_certificate_serves_many),
 		cmocka_unit_test(hello_byte_by_byte),
 		cmocka_unit_test(ungoverned_name_passes_untouched),
+		cmocka_unit_test(hidden_name_at_a_providers_address),
 		cmocka_unit_test(passing_much),
 		cmocka_unit_test(reset_passes_on),
 		cmocka_unit_test(destination_that_refuses),
