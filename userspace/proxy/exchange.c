@@ -139,8 +139,7 @@ static void decide(struct exchange *x)
 	take_credential(x);
 }
 
-/* The first body that decides is asked for; one that does not is asked for once there is somewhere
- * to send it. */
+/* A body that decides is asked for; one that does not, only once there is somewhere to send it. */
 static void inspect(struct exchange *x)
 {
 	x->state = EXCHANGE_INSPECT;
@@ -234,7 +233,8 @@ static void start(struct exchange *x, struct http_request *req)
 	if (!req)
 		return;
 	x->is_head = slice_eq(req->method, SLICE("HEAD"));
-	buf_init(&x->body, w->set.body_bytes);
+	/* Its bound is on body_in; here there may be framing beside. */
+	buf_init(&x->body, SIZE_MAX);
 	record_request(x);
 }
 
@@ -264,43 +264,31 @@ enum exchange_body exchange_wants_body(const struct exchange *x)
 	}
 }
 
-static void inspect_piece(struct exchange *x, struct slice piece)
+static enum eg_reason inspect_piece(struct exchange *x, struct slice piece)
 {
-	enum eg_reason reason;
-	int r;
-
-	r = blocks_lend(&x->w->blocks, &x->body);
-	if (r == 0)
-		r = buf_append_slice(&x->body, piece);
-	if (r < 0) {
-		exchange_refuse(x, r == -EMSGSIZE ? EG_REASON_body_too_large : EG_REASON_overloaded,
-				NULL);
-		return;
-	}
-	reason = inspect_feed(&x->inspect, buf_slice(&x->body), piece);
-	if (reason != EG_REASON_allowed)
-		exchange_refuse(x, reason, inspect_key(&x->inspect));
+	if (blocks_lend(&x->w->blocks, &x->body) < 0 || buf_append_slice(&x->body, piece) < 0)
+		return EG_REASON_overloaded;
+	return inspect_feed(&x->inspect, buf_slice(&x->body), piece);
 }
 
 void exchange_body(struct exchange *x, struct slice piece)
 {
+	enum eg_reason reason = EG_REASON_allowed;
+
+	if (x->state != EXCHANGE_INSPECT && x->state != EXCHANGE_RELAY)
+		return;
 	x->body_in += piece.n;
-	if (x->state == EXCHANGE_INSPECT) {
-		inspect_piece(x, piece);
-	} else if (x->state == EXCHANGE_RELAY) {
-		if (x->body_in > x->w->set.body_bytes) {
-			exchange_fail(x, EG_REASON_body_too_large, NULL);
-			return;
-		}
-		if (egress_body(x, piece) < 0) {
-			exchange_fail(x, EG_REASON_overloaded, NULL);
-			return;
-		}
-	} else {
+	if (x->body_in > x->w->set.body_bytes)
+		reason = EG_REASON_body_too_large;
+	else if (x->state == EXCHANGE_INSPECT)
+		reason = inspect_piece(x, piece);
+	else if (egress_body(x, piece) < 0)
+		reason = EG_REASON_overloaded;
+	if (reason != EG_REASON_allowed) {
+		exchange_bad(x, reason, inspect_key(&x->inspect));
 		return;
 	}
-	if (x->state == EXCHANGE_INSPECT || x->state == EXCHANGE_RELAY)
-		forward_deadline(x);
+	forward_deadline(x);
 	if (x->state == EXCHANGE_RELAY)
 		forward_push(x);
 }

@@ -61,7 +61,7 @@ static void finish(struct exchange *x, bool clean)
 	else
 		upstream_close(x->w->upstream, up);
 	if (r < 0)
-		exchange_fail(x, EG_REASON_client_gone, "no memory to end the answer");
+		exchange_fail(x, EG_REASON_overloaded, NULL);
 	else
 		exchange_answered(x);
 }
@@ -131,13 +131,22 @@ static void on_end(struct exchange *x, ssize_t how)
 	broke(x, false);
 }
 
+/* The client has taken too little of what there is, also when it is offered now. */
+static bool is_stalled(struct exchange *x)
+{
+	if (x->down->ops->waiting(x->down) < x->w->set.buffer_bytes)
+		return false;
+	x->down->ops->flush(x->down);
+	return x->down->ops->waiting(x->down) >= x->w->set.buffer_bytes;
+}
+
+/* It must not stop while TLS holds bytes that have been read, as nothing would tell of them: unless
+ * exchange_drained() or the timer of forward_yield() goes on from here. */
 void relay_run(struct exchange *x)
 {
-	for (int i = 0;; i++) {
+	for (int i = 0; !is_stalled(x); i++) {
 		ssize_t n;
 
-		if (x->down->ops->waiting(x->down) >= x->w->set.buffer_bytes)
-			break;
 		if (i == READS_MAX) {
 			forward_yield(x);
 			break;
