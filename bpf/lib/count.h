@@ -20,35 +20,28 @@ static __always_inline void count_reason(enum eg_hook hook, enum eg_reason reaso
 }
 
 /* Two CPUs may race for a slot: an event more or less, nothing else. */
-static __always_inline int count_may_report(struct cgroup *cgroup, enum eg_reason reason)
+static __always_inline int count_may_report(struct cgroup *cgroup, __u32 slot)
 {
-	__u32 i = reason - LIMIT_FIRST;
 	__u64 now = bpf_ktime_get_ns();
 	struct limit *l;
 
-	if (i >= LIMIT_SLOTS)
+	if (slot >= LIMIT_SLOTS)
 		return 0;
 	l = bpf_cgrp_storage_get(&eg_limit, cgroup, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
 	if (!l)
 		return 0;
-	if (now - l->slot[i].since_ns > 1000000000ull) {
-		l->slot[i].since_ns = now;
-		l->slot[i].n = 0;
+	if (now - l->slot[slot].since_ns > 1000000000ull) {
+		l->slot[slot].since_ns = now;
+		l->slot[slot].n = 0;
 	}
-	return l->slot[i].n++ < COUNT_EVENTS_PER_S;
+	return l->slot[slot].n++ < COUNT_EVENTS_PER_S;
 }
 
-/* One event, unless its cgroup sent too many of this reason. */
-static __always_inline void count_event(struct cgroup *cgroup, enum eg_hook hook,
-					enum eg_reason reason, const struct eg_flow *flow)
+static __always_inline void count_submit(enum eg_hook hook, enum eg_reason reason,
+					 const struct eg_flow *flow)
 {
-	struct eg_event *e;
+	struct eg_event *e = bpf_ringbuf_reserve(&eg_events, sizeof(*e), 0);
 
-	if (!count_may_report(cgroup, reason)) {
-		count_key(EG_COUNT_EVENTS_LIMITED);
-		return;
-	}
-	e = bpf_ringbuf_reserve(&eg_events, sizeof(*e), 0);
 	if (!e) {
 		count_key(EG_COUNT_EVENTS_LOST);
 		return;
@@ -57,4 +50,30 @@ static __always_inline void count_event(struct cgroup *cgroup, enum eg_hook hook
 	e->reason = reason;
 	__builtin_memcpy(&e->flow, flow, sizeof(e->flow));
 	bpf_ringbuf_submit(e, 0);
+}
+
+/* One event, unless its cgroup sent too many of this reason. */
+static __always_inline void count_event(struct cgroup *cgroup, enum eg_hook hook,
+					enum eg_reason reason, const struct eg_flow *flow)
+{
+	if (count_may_report(cgroup, reason - LIMIT_FIRST))
+		count_submit(hook, reason, flow);
+	else
+		count_key(EG_COUNT_EVENTS_LIMITED);
+}
+
+/* The same for a packet that came through a device: whose cgroup's it is, nobody knows there. */
+static __always_inline void count_event_of(struct eg_veth *v, enum eg_hook hook,
+					   enum eg_reason reason, const struct eg_flow *flow)
+{
+	__u64 now = bpf_ktime_get_ns();
+
+	if (now - v->since_ns > 1000000000ull) {
+		v->since_ns = now;
+		v->events = 0;
+	}
+	if (v->events++ < COUNT_EVENTS_PER_S)
+		count_submit(hook, reason, flow);
+	else
+		count_key(EG_COUNT_EVENTS_LIMITED);
 }

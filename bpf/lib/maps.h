@@ -89,7 +89,8 @@ struct {
 
 /* First refusal reason the kernel gives, and how many there are: eg_limit has a slot for each. */
 #define LIMIT_FIRST EG_REASON_k_no_listener
-#define LIMIT_SLOTS (EG_REASON_k_packet - EG_REASON_k_no_listener + 1)
+#define LIMIT_SLOTS (EG_REASON_k_packet - EG_REASON_k_no_listener + 2)
+#define LIMIT_NETNS (LIMIT_SLOTS - 1) /* of sockets in a namespace without a listener */
 struct limit {
 	struct {
 		__u64 since_ns;
@@ -140,3 +141,28 @@ struct {
 	__type(key, int);
 	__type(value, struct eg_learned);
 } eg_learned SEC(".maps");
+
+/*
+ * Network namespaces (cookies) that have a listener, written by the monitor, read by eg_sock_create,
+ * which says when there is another one. Full: cannot be, limits.namespaces is smaller.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 2048);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, __u64);
+	__type(value, __u64);
+} eg_netns SEC(".maps");
+
+/*
+ * Devices that the backstop is attached to (ifindex in the monitor's network namespace), written by
+ * the monitor, counted in by eg_veth. Full: a device without an entry drops all the same, unseen but
+ * for eg_count.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 4096);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, __u32);
+	__type(value, struct eg_veth);
+} eg_veth SEC(".maps");

@@ -51,3 +51,19 @@ static __always_inline int verdict_drop(enum eg_hook hook, enum eg_reason reason
 	count_reason(hook, reason);
 	return VERDICT_REFUSE;
 }
+
+/* Of tcx programs (linux/bpf.h enum tcx_action_base, absent before Linux 6.6). */
+#define VERDICT_FRAME_NEXT (-1)
+#define VERDICT_FRAME_DROP 2
+
+/* Whatever comes after us decides: a frame that is none of ours. */
+static __always_inline int verdict_next_frame(void)
+{
+	return VERDICT_FRAME_NEXT;
+}
+
+static __always_inline int verdict_drop_frame(enum eg_hook hook, enum eg_reason reason)
+{
+	count_reason(hook, reason);
+	return VERDICT_FRAME_DROP;
+}

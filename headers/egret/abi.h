@@ -135,7 +135,21 @@ struct eg_learned {
 };
 _Static_assert(sizeof(struct eg_learned) == 8192, "struct eg_learned is ABI");
 
-/* Kernel event, one per refusal or oddity, in the ring buffer eg_events; rate-limited per cgroup. */
+/* What the backstop knows of a device of the host whose other end a workload holds. */
+struct eg_veth {
+	__u64 netns;	/* cookie of the workload's network namespace; 0: not known yet */
+	__u64 dropped;	/* packets */
+	__u64 since_ns; /* beginning of the second that `events` counts */
+	__u64 events;
+};
+_Static_assert(sizeof(struct eg_veth) == 32, "struct eg_veth is ABI");
+
+/*
+ * Kernel event, one per refusal or oddity, in the ring buffer eg_events; rate-limited per cgroup,
+ * those of EG_HOOK_VETH per device (of the flow they know netns, dst, family and proto alone).
+ * EG_HOOK_SOCK_CREATE with reason `allowed` is no refusal: the first sockets of a network namespace
+ * in which the monitor has no listener yet.
+ */
 struct eg_event {
 	__u32 hook;   /* enum eg_hook */
 	__u32 reason; /* enum eg_reason (reasons.h) */
@@ -157,6 +171,7 @@ enum eg_hook {
 	EG_HOOK_SOCKOPS,
 	EG_HOOK_EGRESS,
 	EG_HOOK_INGRESS,
+	EG_HOOK_VETH,
 	EG_HOOK_COUNT
 };
 

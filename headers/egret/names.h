@@ -14,7 +14,9 @@
 	X(eg_limit, "rate of events by cgroup and reason")                                         \
 	X(eg_name, "names whose addresses are learned from DNS")                                   \
 	X(eg_resolver, "resolvers whose answers are believed")                                     \
-	X(eg_learned, "addresses learned from DNS, by cgroup")
+	X(eg_learned, "addresses learned from DNS, by cgroup")                                     \
+	X(eg_netns, "network namespaces that have a listener")                                     \
+	X(eg_veth, "devices of workloads' network namespaces")
 
 /* BPF programs: X(name, attach point as bpftool prints it, attached in this order). */
 #define EG_PROGS(X)                                                                                \

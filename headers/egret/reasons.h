@@ -75,7 +75,8 @@
 	X(k_bound_device, 0, 101, "a socket bound to a device cannot be redirected")                   \
 	X(k_protocol, 0, 93, "this socket type or protocol is refused for enforced cgroups")           \
 	X(k_sockopt, 0, 1, "source routing options are refused for enforced cgroups")                  \
-	X(k_packet, 0, 1, "a packet to a governed endpoint outside egret was dropped")
+	X(k_packet, 0, 1, "a packet to a governed endpoint outside egret was dropped")                     \
+	X(k_veth, 0, 0, "a packet from a workload's network namespace to a governed endpoint was dropped")
 
 enum eg_reason {
 #define X(name, status, error, text) EG_REASON_##name,

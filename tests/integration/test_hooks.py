@@ -132,6 +132,25 @@ def test_another_namespace_is_served_once_it_has_a_listener(egret):
     assert flow["netns"] == me["netns"] == event["flow"]["netns"]
 
 
+def test_a_namespace_without_a_listener_is_announced_by_its_first_sockets(egret):
+    egret.d.events()
+    egret.d.announced.clear()
+    assert egret.attempt(2, 2, 17, "", 0, "pass", uid=1234) == 0
+    assert egret.d.events() == [] and egret.d.announced == []  # the driver listens there
+    sh("ip", "-n", egret.other, "link", "set", "lo", "up")
+    for _ in range(20):
+        assert egret.attempt(10, 2, 17, "", 0, "pass", uid=1234, ns=egret.other) == 0
+    assert egret.d.events() == []
+    flows = [e["flow"] for e in egret.d.announced]
+    assert 1 <= len(flows) < 20  # limited by cgroup and second
+    assert {f["uid"] for f in flows} == {1234} and {f["cgroup"] for f in flows} == {egret.load.stat().st_ino}
+    egret.d.ok(f"listen 2 1 /run/netns/{egret.other}")
+    egret.d.events()  # that socket was one too
+    egret.d.announced.clear()
+    assert redirected(egret, 2, GOVERNED, ns=egret.other)[0]["netns"] == flows[0]["netns"]
+    assert egret.d.events() == [] and egret.d.announced == []
+
+
 def test_a_namespace_whose_loopback_is_down_is_said(egret):
     assert egret.d.do(f"listen 10 1 /run/netns/{egret.other}")["r"] == -99
 

@@ -104,6 +104,7 @@ static void put_hook(struct json_out *o, struct slice reason, int64_t hook)
 		[EG_HOOK_SETSOCKOPT] = "setsockopt",
 		[EG_HOOK_SOCKOPS] = "sockops",
 		[EG_HOOK_EGRESS] = "egress",
+		[EG_HOOK_VETH] = "veth",
 	};
 
 	if (slice_has_prefix(reason, SLICE("k_")) && hook >= 0 && hook < EG_HOOK_COUNT)

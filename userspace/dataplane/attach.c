@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 
 #include "dataplane/state.h"
+#include "dataplane/veth_private.h"
 
 #include "egret.skel.h"
 
@@ -88,7 +89,7 @@ int dataplane_attach(struct dataplane *dp, struct diag *d)
 	}
 	for (unsigned i = 0; r == 0 && i < PINS_PROG_COUNT; i++)
 		r = attach_one(dp, i, d);
-	return r;
+	return r < 0 ? r : veth_adopt(dp, d);
 }
 
 /* Redirects end first and the gate last: on the way, governed connections are refused. */
@@ -110,6 +111,9 @@ int dataplane_release(struct dataplane *dp, struct diag *d)
 		cleanup_close(&dp->in.link[i]);
 		dp->in.link[i] = -EBADF;
 	}
+	r = veth_release(dp, d);
+	if (r < 0)
+		return r;
 	r = pins_path(dp->pins, NULL, path, sizeof(path));
 	if (r == 0 && rmdir(path) < 0 && errno != ENOENT)
 		r = -errno;

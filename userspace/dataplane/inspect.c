@@ -147,6 +147,7 @@ const char *inspect_hook_name(uint32_t hook)
 		[EG_HOOK_SOCKOPS] = "sockops",
 		[EG_HOOK_EGRESS] = "egress",
 		[EG_HOOK_INGRESS] = "ingress",
+		[EG_HOOK_VETH] = "veth",
 	};
 
 	return hook < EG_HOOK_COUNT ? names[hook] : "unknown";

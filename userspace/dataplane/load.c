@@ -9,6 +9,7 @@
 #include "base/slice.h"
 #include "dataplane/cgroup.h"
 #include "dataplane/state.h"
+#include "dataplane/veth_private.h"
 
 #include "egret.skel.h"
 
@@ -187,6 +188,8 @@ int dataplane_open(const struct dataplane_opts *o, struct diag *d, struct datapl
 		r = load(dp, o, d);
 	if (r == 0)
 		r = dataplane_events_open(dp);
+	if (r == 0)
+		r = dataplane_netns_forget_all(dp);
 	if (r < 0) {
 		(void)dataplane_free(dp);
 		return r;
@@ -199,6 +202,7 @@ struct dataplane *dataplane_free(struct dataplane *dp)
 {
 	if (!dp)
 		return NULL;
+	veth_close(dp);
 	ring_buffer__free(dp->events);
 	egret_bpf__destroy(dp->skel);
 	pins_close(&dp->in);

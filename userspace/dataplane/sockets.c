@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* egret's own sockets: stamped, so that the hooks let them pass; listeners in any netns. */
 #include <bpf/bpf.h>
+#include <net/if.h>
 #include <netinet/in.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include "dataplane/cgroup.h"
@@ -113,7 +115,31 @@ int dataplane_listen(struct dataplane *dp, int netns_fd, int family, unsigned n,
 		netns_leave(home);
 	if (r == 0)
 		r = dataplane_socket_netns(ret_fds[0], ret_netns);
-	return r;
+	return r < 0 ? r : dataplane_netns_note(dp, *ret_netns);
+}
+
+int dataplane_netns_note(struct dataplane *dp, uint64_t cookie)
+{
+	uint64_t one = 1;
+
+	return bpf_map_update_elem(dp->in.map[PINS_eg_netns], &cookie, &one, BPF_ANY) < 0 ? -errno
+											  : 0;
+}
+
+void dataplane_netns_forget(struct dataplane *dp, uint64_t cookie)
+{
+	(void)bpf_map_delete_elem(dp->in.map[PINS_eg_netns], &cookie);
+}
+
+int dataplane_netns_forget_all(struct dataplane *dp)
+{
+	int fd = dp->in.map[PINS_eg_netns];
+	uint64_t cookie;
+
+	while (bpf_map_get_next_key(fd, NULL, &cookie) == 0)
+		if (bpf_map_delete_elem(fd, &cookie) < 0)
+			return -errno;
+	return 0;
 }
 
 int dataplane_socket_netns(int sock_fd, uint64_t *ret_cookie)
@@ -124,6 +150,16 @@ int dataplane_socket_netns(int sock_fd, uint64_t *ret_cookie)
 	if (getsockopt(sock_fd, SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &n) < 0)
 		return -errno;
 	*ret_cookie = cookie;
+	return 0;
+}
+
+int dataplane_loopback_up(int sock_fd, bool *ret)
+{
+	struct ifreq r = { .ifr_name = "lo" };
+
+	if (ioctl(sock_fd, SIOCGIFFLAGS, &r) < 0)
+		return -errno;
+	*ret = r.ifr_flags & IFF_UP;
 	return 0;
 }
 

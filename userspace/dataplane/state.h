@@ -7,6 +7,7 @@
 
 struct egret_bpf;
 struct ring_buffer;
+struct veth;
 
 struct dataplane {
 	struct inspect in; /* fds of what is attached; maps also before anything is */
@@ -15,6 +16,8 @@ struct dataplane {
 	int lock_fd;
 	int cgroup_fd;
 	bool adopted;
+	struct veth *veths; /* devices with the backstop */
+	unsigned n_veths;
 	char cgroup[4096];
 	char pins[4096];
 	/* During dataplane_events_drain() only. */
@@ -25,6 +28,8 @@ struct dataplane {
 
 /* Opens the ring buffer's reader; once, after loading. */
 int dataplane_events_open(struct dataplane *dp) _must_check_;
+/* Listeners of an earlier daemon are gone, also where its map says otherwise. */
+int dataplane_netns_forget_all(struct dataplane *dp) _must_check_;
 /* endpoint_key() with this dataplane's NAT64 prefix. */
 int dataplane_endpoint_key(const struct dataplane *dp, const struct eg_endpoint_key *in,
 			   struct eg_endpoint_key *ret) _must_check_;
