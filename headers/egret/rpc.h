@@ -43,6 +43,7 @@ _Static_assert(sizeof(struct eg_msg_header) == 16, "struct eg_msg_header is ABI"
  *   peer        fd: a new channel to another role (struct eg_peer)
  *   policy      fds: catalogue image, policy image (sealed memfds), body struct eg_policy_push
  *   listener    fd: a listening socket to accept from (struct eg_listener)
+ *   listener_drop struct eg_listener, family 0: close those of that network namespace, it is empty
  *   trust       fd: PEM bundle of upstream CAs, replaces the one before
  *   slab        fds: the worker's slab (worker), or a worker's slab to drain (recorder), and the
  *               eventfd that wakes the recorder; struct eg_slab
@@ -95,7 +96,8 @@ _Static_assert(sizeof(struct eg_msg_header) == 16, "struct eg_msg_header is ABI"
 	X(credential, EG_MONITOR | EG_VAULT, 1024)                                                 \
 	X(credential_drop, EG_MONITOR, 1024)                                                       \
 	X(query, EG_MONITOR, 65000)                                                                \
-	X(event, EG_MONITOR, 2048)
+	X(event, EG_MONITOR, 2048)                                                                 \
+	X(listener_drop, EG_MONITOR, 64)
 
 enum eg_msg_type {
 	EG_MSG_none,

@@ -14,6 +14,7 @@
 struct listener {
 	struct worker *w;
 	int fd;
+	uint64_t netns; /* cookie */
 	struct io io;
 	struct timer pause;
 	LIST_ENTRY(listener) link;
@@ -60,7 +61,7 @@ static void on_ready(struct io *io, int events)
 	}
 }
 
-int listen_add(struct worker *w, int fd)
+int listen_add(struct worker *w, int fd, uint64_t netns)
 {
 	struct listener *l = calloc(1, sizeof(*l));
 
@@ -70,20 +71,36 @@ int listen_add(struct worker *w, int fd)
 	}
 	l->w = w;
 	l->fd = fd;
+	l->netns = netns;
 	LIST_INSERT_HEAD(&w->listeners.all, l, link);
 	io_start(&l->io, w->loop, fd, IO_READ, on_ready);
 	return 0;
+}
+
+static void end(struct listener *l)
+{
+	LIST_REMOVE(l, link);
+	io_stop(&l->io);
+	timer_stop(&l->pause);
+	cleanup_close(&l->fd);
+	free(l);
+}
+
+void listen_drop(struct listeners *ls, uint64_t netns)
+{
+	struct listener *next;
+
+	for (struct listener *l = LIST_FIRST(&ls->all); l; l = next) {
+		next = LIST_NEXT(l, link);
+		if (l->netns == netns)
+			end(l);
+	}
 }
 
 void listen_close(struct listeners *ls)
 {
 	struct listener *l;
 
-	while ((l = LIST_FIRST(&ls->all))) {
-		LIST_REMOVE(l, link);
-		io_stop(&l->io);
-		timer_stop(&l->pause);
-		cleanup_close(&l->fd);
-		free(l);
-	}
+	while ((l = LIST_FIRST(&ls->all)))
+		end(l);
 }

@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include <stdint.h>
 #include <sys/queue.h>
 
 #include "base/cleanup.h"
@@ -16,6 +17,8 @@ struct listeners {
 	LIST_HEAD(, listener) all;
 };
 
-/* Takes fd. -ENOMEM. */
-int listen_add(struct worker *w, int fd) _must_check_;
+/* Takes fd, a listener in the network namespace of that cookie. -ENOMEM. */
+int listen_add(struct worker *w, int fd, uint64_t netns) _must_check_;
+/* Closes those of one namespace, in which nobody is left. */
+void listen_drop(struct listeners *ls, uint64_t netns);
 void listen_close(struct listeners *ls);

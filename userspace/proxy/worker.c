@@ -51,10 +51,23 @@ static void on_policy(struct worker *w, struct msg *m)
 
 static void on_listener(struct worker *w, struct msg *m)
 {
-	if (m->n_fds != 1 || w->stopping)
+	struct eg_listener l;
+
+	if (m->n_fds != 1 || m->body.n != sizeof(l) || w->stopping)
 		return;
-	if (listen_add(w, TAKE_FD(m->fds[0])) < 0)
+	memcpy(&l, m->body.p, sizeof(l));
+	if (listen_add(w, TAKE_FD(m->fds[0]), l.netns) < 0)
 		log_error("no memory for a listener");
+}
+
+static void on_listener_drop(struct worker *w, struct msg *m)
+{
+	struct eg_listener l;
+
+	if (m->body.n != sizeof(l))
+		return;
+	memcpy(&l, m->body.p, sizeof(l));
+	listen_drop(&w->listeners, l.netns);
 }
 
 static void on_trust(struct worker *w, struct msg *m)
@@ -147,9 +160,10 @@ static void on_stop(struct worker *w, struct msg *m)
 }
 
 static void (*const handlers[EG_MSG_COUNT])(struct worker *w, struct msg *m) = {
-	[EG_MSG_policy] = on_policy, [EG_MSG_listener] = on_listener, [EG_MSG_trust] = on_trust,
-	[EG_MSG_slab] = on_slab,     [EG_MSG_peer] = on_peer,	      [EG_MSG_conns] = on_conns,
-	[EG_MSG_stop] = on_stop,
+	[EG_MSG_policy] = on_policy, [EG_MSG_listener] = on_listener,
+	[EG_MSG_trust] = on_trust,   [EG_MSG_slab] = on_slab,
+	[EG_MSG_peer] = on_peer,     [EG_MSG_conns] = on_conns,
+	[EG_MSG_stop] = on_stop,     [EG_MSG_listener_drop] = on_listener_drop,
 };
 
 static void on_msg(struct channel *ch, void *ctx, struct msg *m)
