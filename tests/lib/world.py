@@ -88,11 +88,11 @@ class World:
     def listen_args(self):
         return ["--listen", PROVIDERS, "--listen", PROVIDERS6]
 
-    def inside(self, argv, cgroup=None, uid=None):
-        """argv, to be run on the host of this world, in a cgroup, as a user."""
+    def inside(self, argv, cgroup=None, uid=None, ns=None):
+        """argv, to be run on the host of this world (or in another network namespace), in a cgroup, as a user."""
         drop = ["setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups"] if uid else []
         return ["sh", "-c", 'echo $$ >"$0/cgroup.procs" && exec "$@"', str(cgroup or self.load), "nsenter",
-                f"--mount=/proc/{self.holder.pid}/ns/mnt", f"--net=/run/netns/{self.host}",
+                f"--mount=/proc/{self.holder.pid}/ns/mnt", f"--net={ns or '/run/netns/' + self.host}",
                 *drop, *[str(a) for a in argv]]
 
     def group(self, path):
@@ -101,17 +101,17 @@ class World:
         cgroup.mkdir(parents=True, exist_ok=True)
         return cgroup
 
-    def start(self, argv, cgroup=None, env=None, uid=None, **kw):
-        return subprocess.Popen(self.inside(argv, cgroup, uid), env=clean_env(**(env or {})), **kw)
+    def start(self, argv, cgroup=None, env=None, uid=None, ns=None, **kw):
+        return subprocess.Popen(self.inside(argv, cgroup, uid, ns), env=clean_env(**(env or {})), **kw)
 
-    def run_in(self, cgroup, argv, env=None, uid=None, timeout=60, stdin=None):
+    def run_in(self, cgroup, argv, env=None, uid=None, timeout=60, stdin=None, ns=None):
         """Runs a process to its end in a cgroup; CompletedProcess with text output."""
-        return subprocess.run(self.inside(argv, cgroup, uid), env=clean_env(**(env or {})), input=stdin,
+        return subprocess.run(self.inside(argv, cgroup, uid, ns), env=clean_env(**(env or {})), input=stdin,
                               capture_output=True, text=True, timeout=timeout, check=False)
 
-    def python(self, code, cgroup=None, env=None, uid=None, timeout=60):
+    def python(self, code, cgroup=None, env=None, uid=None, timeout=60, ns=None):
         """Runs Python code as a workload; its standard output."""
-        done = self.run_in(cgroup or self.load, [PYTHON, "-c", code], env, uid, timeout)
+        done = self.run_in(cgroup or self.load, [PYTHON, "-c", code], env, uid, timeout, ns=ns)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 

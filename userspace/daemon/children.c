@@ -21,9 +21,10 @@
 #include "daemon/users.h"
 #include "daemon/warnings.h"
 
-#define READY_US       20000000u
-#define FILES_PER_CONN 6u /* client, provider, and two pipes while splicing */
-#define FILES_BASE     1024u
+#define READY_US	20000000u
+#define FILES_PER_CONN	6u /* client, provider, and two pipes while splicing */
+#define FILES_PER_NETNS 2u /* listeners, IPv4 and IPv6 */
+#define FILES_BASE	1024u
 
 static const char *label(const struct child *c, char *to, size_t size)
 {
@@ -132,7 +133,10 @@ static int find_user(const struct config *config, uint32_t role, struct diag *d,
 
 static uint64_t files_max(const struct config *config, uint32_t role)
 {
-	return role == EG_WORKER ? config->connections * FILES_PER_CONN + FILES_BASE : FILES_BASE;
+	if (role != EG_WORKER)
+		return FILES_BASE;
+	return config->connections * FILES_PER_CONN + config->namespaces * FILES_PER_NETNS +
+	       FILES_BASE;
 }
 
 static int add(struct children *c, uint32_t role, unsigned index, struct diag *d)

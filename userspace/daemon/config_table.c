@@ -58,6 +58,9 @@ const struct config_key config_keys[] = {
 	  "Idle connections to providers that a worker keeps in all." },
 	{ "limits.connections", CONFIG_NUMBER, FIELD(connections), "10000", 16, 200000, NULL, false,
 	  "Client connections of one worker." },
+	{ "limits.namespaces", CONFIG_NUMBER, FIELD(namespaces), "256", 0, 1024, NULL, false,
+	  "Network namespaces besides the host's that are served, a quarter of them for one cgroup. Governed "
+	  "connections from others are refused." },
 	{ "limits.head_bytes", CONFIG_NUMBER, FIELD(head_bytes), "65536", 4096, MIB, NULL, false,
 	  "Request line and header fields." },
 	{ "limits.body_bytes", CONFIG_NUMBER, FIELD(body_bytes), "33554432", 1024, 1024 * MIB, NULL, false,

@@ -18,6 +18,7 @@ static const struct control_command commands[] = {
 	{ "flow.list", CONTROL_READ, false, control_flow_list },
 	{ "flow.show", CONTROL_READ, false, control_flow_show },
 	{ "endpoint.list", CONTROL_READ, false, control_endpoint_list },
+	{ "netns.list", CONTROL_READ, false, control_netns_list },
 	{ "provider.list", CONTROL_READ, false, control_provider_list },
 	{ "provider.show", CONTROL_READ, false, control_provider_show },
 	{ "policy.check", CONTROL_READ, false, control_policy_check },

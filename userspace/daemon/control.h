@@ -25,6 +25,7 @@ void control_workload_of(void *ctx, struct request *req);
 void control_flow_list(void *ctx, struct request *req);
 void control_flow_show(void *ctx, struct request *req);
 void control_endpoint_list(void *ctx, struct request *req);
+void control_netns_list(void *ctx, struct request *req);
 void control_provider_list(void *ctx, struct request *req);
 void control_provider_show(void *ctx, struct request *req);
 void control_policy_check(void *ctx, struct request *req);

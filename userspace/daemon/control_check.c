@@ -10,6 +10,7 @@
 #include "daemon/credentials.h"
 #include "daemon/edition.h"
 #include "daemon/endpoints.h"
+#include "daemon/namespaces.h"
 #include "daemon/role.h"
 #include "daemon/warnings.h"
 #include "dataplane/dataplane.h"
@@ -137,11 +138,38 @@ static json_t *check_counts(struct monitor *m)
 	return o;
 }
 
+static json_t *check_namespaces(struct monitor *m)
+{
+	struct namespaces_counts c;
+
+	namespaces_count(m->namespaces, &c);
+	return row("namespaces", c.served == c.held ? OK : WARN,
+		   "`egret netns list` says what each of the others lacks",
+		   "%u of %u network namespaces besides the host's are served; at most %u can be",
+		   c.served, c.held, c.max);
+}
+
+static json_t *check_backstop(struct monitor *m)
+{
+	struct namespaces_counts c;
+
+	namespaces_count(m->namespaces, &c);
+	if (!c.has_backstop)
+		return row("backstop", WARN,
+			   "run Linux 6.6 or later, or withhold CAP_NET_RAW and CAP_NET_ADMIN from "
+			   "containers",
+			   "the kernel has no tcx: raw packets from workloads' network namespaces "
+			   "are not stopped");
+	return row("backstop", OK, NULL,
+		   "on %u devices of workloads' namespaces; dropped %llu packets", c.devices,
+		   (unsigned long long)c.dropped);
+}
+
 void control_check(void *ctx, struct request *req)
 {
 	static json_t *(*const checks[])(struct monitor * m) = {
-		check_children, check_recorder, check_ca,     check_credentials,
-		check_names,	check_pins,	check_counts,
+		check_children, check_recorder, check_ca,	  check_credentials, check_names,
+		check_pins,	check_counts,	check_namespaces, check_backstop,
 	};
 	struct monitor *m = ctx;
 	json_t *warnings = warnings_json(m->warnings);

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "control/rows.h"
+#include "daemon/namespaces.h"
 #include "dataplane/dataplane.h"
 #include "dataplane/inspect.h"
 #include "identity/identity.h"
@@ -36,8 +37,10 @@ static const struct {
 const char *events_advice(enum eg_reason reason)
 {
 	switch (reason) {
-	case EG_REASON_k_no_listener:
-		return "egret serves no workload in this network namespace; run it in the host's";
+	case EG_REASON_k_veth:
+		return "a raw socket, or traffic forwarded or rewritten in the namespace: find its "
+		       "sender "
+		       "there";
 	case EG_REASON_k_port:
 		return "use https on port 443, or add the port to `ports` in egret.json";
 	case EG_REASON_k_udp:
@@ -100,7 +103,8 @@ static void on_identified(void *ctx, const struct eg_principal *p)
 	struct pending *w = ctx;
 
 	(void)slice_copy(slice_str(p->name), w->note.workload, sizeof(w->note.workload));
-	(void)slice_copy(slice_str(p->exe), w->note.exe, sizeof(w->note.exe));
+	if (w->note.hook != EG_HOOK_VETH)
+		(void)slice_copy(slice_str(p->exe), w->note.exe, sizeof(w->note.exe));
 	w->events->pending--;
 	deliver(w->events, "kernel", &w->note);
 	free(w);
@@ -119,19 +123,40 @@ static void fill(struct eg_note *n, const struct eg_event *ev)
 	rows_address(&ev->flow.dst, address, sizeof(address));
 	(void)snprintf(n->host, sizeof(n->host), strchr(address, ':') ? "[%s]:%u" : "%s:%u",
 		       address, ev->flow.dport);
-	(void)slice_copy(slice_str(events_advice((enum eg_reason)ev->reason)), n->text,
-			 sizeof(n->text));
+}
+
+/* Whose packet it was, no device can tell: one process of its namespace stands for all. */
+static void attest_netns(struct events *e, uint64_t netns, struct pending *w)
+{
+	pid_t pid = namespaces_whose(e->opts.namespaces, netns);
+	struct eg_flow flow;
+
+	if (pid == 0 || identity_flow_of(e->opts.identity, pid, &flow) < 0) {
+		e->pending--;
+		deliver(e, "kernel", &w->note);
+		free(w);
+		return;
+	}
+	w->note.cgroup = flow.cgroup;
+	identity_attest(e->opts.identity, &flow, on_identified, w);
 }
 
 static void on_event(void *ctx, const struct eg_event *ev)
 {
+	const char *advice = events_advice((enum eg_reason)ev->reason);
+	bool is_new_netns = ev->hook == EG_HOOK_SOCK_CREATE && ev->reason == EG_REASON_allowed;
 	struct events *e = ctx;
 	struct pending *w;
 	struct eg_note n;
 
 	if (ev->reason >= EG_REASON_COUNT)
 		return;
+	if (is_new_netns || ev->reason == EG_REASON_k_no_listener)
+		advice = namespaces_seen(e->opts.namespaces, &ev->flow);
+	if (is_new_netns)
+		return;
 	fill(&n, ev);
+	(void)slice_copy(slice_str(advice), n.text, sizeof(n.text));
 	w = e->pending < PENDING_MAX ? malloc(sizeof(*w)) : NULL;
 	if (!w) {
 		deliver(e, "kernel", &n);
@@ -139,7 +164,10 @@ static void on_event(void *ctx, const struct eg_event *ev)
 	}
 	*w = (struct pending){ e, n };
 	e->pending++;
-	identity_attest(e->opts.identity, &ev->flow, on_identified, w);
+	if (ev->hook == EG_HOOK_VETH)
+		attest_netns(e, ev->flow.netns, w);
+	else
+		identity_attest(e->opts.identity, &ev->flow, on_identified, w);
 }
 
 static void on_readable(struct io *io, int events)

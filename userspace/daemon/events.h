@@ -11,6 +11,7 @@
 struct dataplane;
 struct events;
 struct identity;
+struct namespaces;
 
 struct events_opts {
 	struct loop *loop;
@@ -18,6 +19,7 @@ struct events_opts {
 	struct identity *identity;
 	/* Sends it to the recorder; a recorder that is not there loses it to the log. */
 	void (*store)(void *ctx, const struct eg_note *note);
+	struct namespaces *namespaces;
 	void *ctx;
 };
 

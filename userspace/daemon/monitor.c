@@ -19,6 +19,7 @@
 #include "daemon/events.h"
 #include "daemon/learning.h"
 #include "daemon/listeners.h"
+#include "daemon/namespaces.h"
 #include "daemon/notify.h"
 #include "daemon/reload.h"
 #include "daemon/runs.h"
@@ -248,22 +249,32 @@ static int make_parts(struct monitor *m, struct diag *d)
 					   .n = children_workers(m->children),
 					   .on_late = on_late_listener,
 					   .ctx = m };
-	const struct events_opts eo = { .loop = m->loop,
-					.dp = m->dp,
-					.identity = m->identity,
-					.store = store_event,
-					.ctx = m };
+	struct events_opts eo = { .loop = m->loop,
+				  .dp = m->dp,
+				  .identity = m->identity,
+				  .store = store_event,
+				  .ctx = m };
 	const struct anchor_opts ao = { .state_dir = m->config->state_dir,
 					.run_dir = m->config->run_dir,
 					.warnings = m->warnings };
 	const struct credentials_opts co = {
 		.loop = m->loop, .warnings = m->warnings, .on_settled = on_credentials, .ctx = m
 	};
+	const struct namespaces_opts no = { .loop = m->loop,
+					    .dp = m->dp,
+					    .children = m->children,
+					    .warnings = m->warnings,
+					    .max = (unsigned)m->config->namespaces };
 	int r;
 
 	r = listeners_new(&lo, d, &m->listeners);
 	if (r == 0)
+		r = namespaces_new(&no, d, &m->namespaces);
+	eo.namespaces = m->namespaces;
+	if (r == 0)
 		r = events_new(&eo, &m->events);
+	if (r == 0)
+		sweeper_set_namespaces(m->sweeper, m->namespaces);
 	if (r == 0)
 		r = anchor_new(&ao, d, &m->anchor);
 	if (r == 0)
@@ -323,6 +334,7 @@ static void clear(struct monitor *m)
 	m->runs = runs_free(m->runs);
 	m->credentials = credentials_free(m->credentials);
 	m->anchor = anchor_free(m->anchor);
+	m->namespaces = namespaces_free(m->namespaces);
 	m->listeners = listeners_free(m->listeners);
 	m->endpoints = endpoints_free(m->endpoints);
 	m->sweeper = sweeper_free(m->sweeper);

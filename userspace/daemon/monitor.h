@@ -43,6 +43,7 @@ struct monitor {
 	struct endpoints *endpoints;
 	struct sweeper *sweeper;
 	struct listeners *listeners;
+	struct namespaces *namespaces;
 	struct events *events;
 	struct children *children;
 	struct anchor *anchor;

@@ -4,20 +4,23 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "daemon/namespaces.h"
 #include "dataplane/dataplane.h"
 
-#define SOON_US 200000u /* names resolve in bursts: one sweep for many */
+#define SOON_US	 200000u /* names resolve in bursts: one sweep for many */
+#define PAUSE_US 1000u /* between two namespaces */
 
 struct sweeper {
 	struct loop *loop;
 	struct dataplane *dp;
-	struct timer soon;
+	const struct namespaces *namespaces; /* or NULL */
+	uint64_t cursor; /* among them */
+	struct timer soon, next;
 };
 
-static void on_soon(struct timer *t)
+static void sweep(struct sweeper *s, int netns_fd)
 {
-	struct sweeper *s = container_of(t, struct sweeper, soon);
-	int n = dataplane_sweep(s->dp, -1);
+	int n = dataplane_sweep(s->dp, netns_fd);
 
 	if (n > 0)
 		log_info("ended connections to governed addresses that were older than "
@@ -28,6 +31,26 @@ static void on_soon(struct timer *t)
 			"connections older than enforcement cannot be ended: %s: they hang "
 			"until their own timeout, and send nothing",
 			strerror(-n));
+}
+
+static void on_next(struct timer *t)
+{
+	struct sweeper *s = container_of(t, struct sweeper, next);
+	int fd = s->namespaces ? namespaces_next(s->namespaces, &s->cursor) : -ENOENT;
+
+	if (fd < 0)
+		return;
+	sweep(s, fd);
+	timer_start(t, s->loop, PAUSE_US, on_next);
+}
+
+static void on_soon(struct timer *t)
+{
+	struct sweeper *s = container_of(t, struct sweeper, soon);
+
+	sweep(s, -1);
+	s->cursor = 0;
+	timer_start(&s->next, s->loop, PAUSE_US, on_next);
 }
 
 int sweeper_new(struct loop *l, struct dataplane *dp, struct sweeper **ret)
@@ -44,10 +67,17 @@ int sweeper_new(struct loop *l, struct dataplane *dp, struct sweeper **ret)
 
 struct sweeper *sweeper_free(struct sweeper *s)
 {
-	if (s)
+	if (s) {
 		timer_stop(&s->soon);
+		timer_stop(&s->next);
+	}
 	free(s);
 	return NULL;
+}
+
+void sweeper_set_namespaces(struct sweeper *s, const struct namespaces *n)
+{
+	s->namespaces = n;
 }
 
 void sweeper_soon(struct sweeper *s)

@@ -10,9 +10,12 @@
 #include "event/loop.h"
 
 struct dataplane;
+struct namespaces;
 struct sweeper;
 
 int sweeper_new(struct loop *l, struct dataplane *dp, struct sweeper **ret) _must_check_;
 struct sweeper *sweeper_free(struct sweeper *s); /* returns NULL */
+/* Those of these namespaces from now on too, one after the other. */
+void sweeper_set_namespaces(struct sweeper *s, const struct namespaces *n);
 /* Soon, once for all calls until then. */
 void sweeper_soon(struct sweeper *s);

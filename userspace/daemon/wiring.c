@@ -11,6 +11,7 @@
 #include "daemon/credentials.h"
 #include "daemon/edition.h"
 #include "daemon/listeners.h"
+#include "daemon/namespaces.h"
 #include "daemon/role_config.h"
 #include "daemon/slabs.h"
 #include "daemon/warnings.h"
@@ -127,6 +128,8 @@ static int worker_started(struct children *c, struct child *worker)
 		r = wiring_send_policy(c, worker);
 	if (r == 0)
 		r = listeners_send(c->m->listeners, child_channel(worker), child_index(worker), 0);
+	if (r == 0)
+		r = namespaces_send(c->m->namespaces, child_channel(worker), child_index(worker));
 	return r;
 }
 
