@@ -27,12 +27,15 @@
 #include "daemon/sweeper.h"
 #include "daemon/users.h"
 #include "daemon/warnings.h"
+#include "daemon/watchdog.h"
 #include "dataplane/dataplane.h"
 #include "egret/names.h"
 #include "event/channel.h"
 #include "identity/identity.h"
 
 #define START_US      60000000u /* for every child to be ready */
+#define WATCH_US      5000000u
+#define ANSWER_US     20000000u /* for a worker to answer; connections wait meanwhile */
 #define STOP_MS	      10000u /* for requests in flight */
 #define HASH_BYTES    (512u << 20)
 #define FILES_MONITOR 16384u
@@ -312,6 +315,8 @@ static int start(struct monitor *m, struct diag *d)
 	if (r == 0)
 		r = control_start(m, d);
 	if (r == 0)
+		r = watchdog_new(m->loop, m->children, WATCH_US, ANSWER_US, &m->watchdog);
+	if (r == 0)
 		r = children_start(m->children, d);
 	if (r == 0)
 		sweeper_soon(m->sweeper);
@@ -324,13 +329,16 @@ static int start(struct monitor *m, struct diag *d)
 static void clear(struct monitor *m)
 {
 	struct diag d = { 0 };
+	bool served;
 
 	/* Whatever is told now is told to nobody. */
 	m->phase = MONITOR_STOPPING;
+	served = m->control;
 	m->control = control_server_free(m->control);
 	m->identity = identity_free(m->identity);
 	m->events = events_free(m->events);
 	m->children = children_free(m->children);
+	m->watchdog = watchdog_free(m->watchdog);
 	m->runs = runs_free(m->runs);
 	m->credentials = credentials_free(m->credentials);
 	m->anchor = anchor_free(m->anchor);
@@ -342,7 +350,12 @@ static void clear(struct monitor *m)
 		log_error("enforcement cannot be taken away: %s", d.text);
 		m->status = 1;
 	}
+	/* While we hold the lock, or it may be another daemon's. */
+	if (served)
+		state_remove_socket(m->config);
 	m->dp = dataplane_free(m->dp);
+	if (served && m->release && m->status == 0)
+		state_unmount_pins(m->config);
 	m->edition = edition_free(m->edition);
 	m->warnings = warnings_free(m->warnings);
 	timer_stop(&m->start_limit);

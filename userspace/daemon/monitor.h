@@ -46,6 +46,7 @@ struct monitor {
 	struct namespaces *namespaces;
 	struct events *events;
 	struct children *children;
+	struct watchdog *watchdog;
 	struct anchor *anchor;
 	struct credentials *credentials;
 	struct runs *runs;

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 
@@ -41,6 +42,24 @@ int state_fingerprint_key(const char *state_dir, struct diag *d, uint8_t ret[32]
 	memcpy(ret, text.p + text.start, 32);
 	explicit_bzero(text.p, text.size);
 	return 0;
+}
+
+void state_remove_socket(const struct config *c)
+{
+	char path[4352];
+
+	(void)snprintf(path, sizeof(path), "%s/control.sock", c->run_dir);
+	(void)unlink(path);
+}
+
+void state_unmount_pins(const struct config *c)
+{
+	char path[4352];
+
+	/* Busy when another daemon has started meanwhile: then it is that one's. */
+	(void)snprintf(path, sizeof(path), "%s/bpf", c->run_dir);
+	if (umount2(path, UMOUNT_NOFOLLOW) == 0)
+		(void)rmdir(path);
 }
 
 static int make_below(const char *cgroup, const char *name, char *to, size_t size)
