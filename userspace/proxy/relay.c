@@ -47,6 +47,15 @@ static int on_head(struct exchange *x)
 	return x->down->ops->head(x->down, r, &id, 1, false);
 }
 
+/* A body that is announced and must not come may come all the same, later. */
+static bool has_left_a_body_out(const struct exchange *x)
+{
+	const struct http_response *r = h1_response(x->answer);
+
+	return (x->is_head || r->status == 304) &&
+	       (r->body == HTTP_BODY_CHUNKED || r->content_length);
+}
+
 /* The provider's answer is whole; the connection can serve again if nothing is left on it. */
 static void finish(struct exchange *x, bool clean)
 {
@@ -55,8 +64,8 @@ static void finish(struct exchange *x, bool clean)
 	struct upstream_conn *up = TAKE_PTR(x->up);
 	int r = x->down->ops->end(x->down, trailers, n);
 
-	if (clean && h1_response(x->answer)->keep_alive && egress_is_done(x) &&
-	    !stream_has_more(up->ssl))
+	if (clean && h1_response(x->answer)->keep_alive && !has_left_a_body_out(x) &&
+	    egress_is_done(x) && !stream_has_more(up->ssl))
 		upstream_put(x->w->upstream, up);
 	else
 		upstream_close(x->w->upstream, up);

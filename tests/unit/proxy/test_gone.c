@@ -214,6 +214,22 @@ static void in_the_handshake(void **state)
 	}
 }
 
+static void worker_stops_while_a_certificate_is_made(void **state)
+{
+	SSL *ssl = SSL_new(rig.client_ctx);
+
+	(void)state;
+	rig.mint_silent = 1;
+	rig_connect(&rig, &c);
+	(void)fcntl(c.fd, F_SETFL, O_NONBLOCK);
+	TEST_CA_MUST(SSL_set_fd(ssl, c.fd) && SSL_set_tlsext_host_name(ssl, RIG_HOST));
+	assert_int_equal(SSL_connect(ssl), -1); /* the hello is out */
+	while (!rig.minted)
+		sched_yield();
+	SSL_free(ssl);
+	rig_close(&c); /* and it is still asked for when each_stop() comes */
+}
+
 /* The worker stops while everything is in flight: each is recorded, and it ends. */
 static void worker_stops(void **state)
 {
@@ -249,6 +265,7 @@ int main(void)
 		cmocka_unit_test(closing_unidentified),
 		cmocka_unit_test(in_the_handshake),
 		cmocka_unit_test(worker_stops),
+		cmocka_unit_test(worker_stops_while_a_certificate_is_made),
 	};
 
 	return EACH_RUN(tests);

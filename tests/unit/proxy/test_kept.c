@@ -420,6 +420,22 @@ static void long_reports_come_in_parts(void **state)
 		rig_close(&many[i]);
 }
 
+/* Bytes that follow later would be taken for the answer to somebody else's request. */
+static void answer_without_the_body_it_announces_is_the_last(void **state)
+{
+	(void)state;
+	rig_open(&rig, &c);
+	rig_send(&c, "GET /v1/models HTTP/1.1\r\nhost: " RIG_HOST "\r\nif-none-match: x\r\n\r\n");
+	rig_accept(&rig, &u);
+	rig_until(&u, "\r\n\r\n");
+	rig_send(&u, "HTTP/1.1 304 Not Modified\r\ncontent-length: 5\r\n\r\n");
+	rig_until(&c, "\r\n\r\n");
+	(void)rig_ended(&u);
+	rig_close(&u);
+	assert_int_equal(rig_record(&rig).end, EG_REASON_allowed);
+	rig_close(&c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest alone[] = {
@@ -431,6 +447,7 @@ int main(void)
 						pair_stop),
 		cmocka_unit_test_setup_teardown(malformed_leases_are_none, pair_start, pair_stop),
 		cmocka_unit_test_setup_teardown(deadline_moves_both_ways, pair_start, pair_stop),
+		cmocka_unit_test(answer_without_the_body_it_announces_is_the_last),
 		cmocka_unit_test(ids_differ),
 	};
 	const struct CMUnitTest whole[] = {
