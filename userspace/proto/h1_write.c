@@ -91,9 +91,19 @@ static bool is_hop_by_hop(enum http_field_id id)
 	}
 }
 
+/* Connection names fields, beside what it mostly says alone. */
+static bool names_fields(const struct http_field *f, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (f[i].id == HTTP_connection && !slice_ieq(f[i].value, SLICE("keep-alive")) &&
+		    !slice_ieq(f[i].value, SLICE("close")))
+			return true;
+	return false;
+}
+
 static void put_fields(struct writer *w, const struct http_field *f, size_t n, bool skip_host)
 {
-	bool has_list = http_find(f, n, HTTP_connection) != NULL;
+	bool has_list = names_fields(f, n);
 
 	for (size_t i = 0; i < n; i++) {
 		if (is_hop_by_hop(f[i].id) || (skip_host && f[i].id == HTTP_host) ||

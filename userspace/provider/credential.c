@@ -4,32 +4,44 @@
 #include "provider/credential_query.h"
 
 /* Fields that carry credentials somewhere, beside those that the catalogue knows. */
-static const char *const fields[] = {
-	"authorization",
-	"proxy-authorization",
-	"x-api-key",
-	"api-key",
-	"x-goog-api-key",
-	"apikey",
-	"x-apikey",
-	"x-api-token",
-	"x-auth-token",
-	"x-auth-key",
-	"x-access-token",
-	"x-amz-security-token",
-	"x-goog-iam-authorization-token",
-	"x-openai-api-key",
-	"x-anthropic-api-key",
-	"ocp-apim-subscription-key",
-};
+#define FIELDS(X)                                                                                  \
+	X("authorization")                                                                         \
+	X("proxy-authorization")                                                                   \
+	X("x-api-key")                                                                             \
+	X("api-key")                                                                               \
+	X("x-goog-api-key")                                                                        \
+	X("apikey")                                                                                \
+	X("x-apikey")                                                                              \
+	X("x-api-token")                                                                           \
+	X("x-auth-token")                                                                          \
+	X("x-auth-key")                                                                            \
+	X("x-access-token")                                                                        \
+	X("x-amz-security-token")                                                                  \
+	X("x-goog-iam-authorization-token")                                                        \
+	X("x-openai-api-key")                                                                      \
+	X("x-anthropic-api-key")                                                                   \
+	X("ocp-apim-subscription-key")
 
 /* Fields that choose whose account a key bills, among those it may: the key is egret's, so is the
  * choice (a policy may add them). No credential; they go without a word. */
-static const char *const account_fields[] = {
-	"openai-organization",
-	"openai-project",
-	"x-goog-user-project",
-};
+#define ACCOUNT_FIELDS(X)                                                                          \
+	X("openai-organization")                                                                   \
+	X("openai-project")                                                                        \
+	X("x-goog-user-project")
+
+#define NAME(s)	  { (s), sizeof(s) - 1 },
+#define LENGTH(s) | UINT64_C(1) << (sizeof(s) - 1)
+static const struct slice fields[] = { FIELDS(NAME) };
+static const struct slice account_fields[] = { ACCOUNT_FIELDS(NAME) };
+/* As bits: most fields of a request are as long as none of these. */
+static const uint64_t lengths = 0 FIELDS(LENGTH) ACCOUNT_FIELDS(LENGTH);
+#undef NAME
+#undef LENGTH
+
+static bool may_be_listed(struct slice name)
+{
+	return name.n < 64 && lengths >> name.n & 1;
+}
 
 /* In any case, and with '_' for '-': servers behind CGI and its kin cannot tell them apart. */
 static bool is_field(struct slice name, struct slice field)
@@ -46,17 +58,17 @@ static bool is_field(struct slice name, struct slice field)
 /* The name (static, or in the catalogue) of a field that is a place for credentials, or empty. */
 static struct slice place_of(const struct catalogue *c, const struct http_field *f)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(fields); i++)
-		if (is_field(f->name, slice_str(fields[i])))
-			return slice_str(fields[i]);
+	for (size_t i = 0; i < ARRAY_SIZE(fields) && may_be_listed(f->name); i++)
+		if (is_field(f->name, fields[i]))
+			return fields[i];
 	/* Every field that http.h knows and that is such a place is in the list above. */
 	return f->id == HTTP_other ? catalogue_find_credential_field(c, f->name) : slice_of("", 0);
 }
 
 static bool is_account(struct slice name)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(account_fields); i++)
-		if (is_field(name, slice_str(account_fields[i])))
+	for (size_t i = 0; i < ARRAY_SIZE(account_fields) && may_be_listed(name); i++)
+		if (is_field(name, account_fields[i]))
 			return true;
 	return false;
 }

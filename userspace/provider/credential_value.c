@@ -5,6 +5,8 @@
 #define KNOWN_KEY_MIN 20
 #define BASIC_MAX     512
 
+#define SCHEME_MAX    7 /* bytes of the longest */
+
 static const char *const schemes[] = { "bearer", "basic", "token", "apikey", "api-key", "key" };
 
 /* True when `value` is a scheme and nothing else, or a scheme and *ret_rest. */
@@ -12,8 +14,10 @@ static bool cut_scheme(struct slice value, struct slice *ret_scheme, struct slic
 {
 	size_t n = 0;
 
-	while (n < value.n && value.p[n] != ' ' && value.p[n] != '\t')
+	while (n < value.n && n <= SCHEME_MAX && value.p[n] != ' ' && value.p[n] != '\t')
 		n++;
+	if (n > SCHEME_MAX)
+		return false;
 	for (size_t i = 0; i < ARRAY_SIZE(schemes); i++) {
 		if (!slice_ieq(slice_of(value.p, n), slice_str(schemes[i])))
 			continue;
@@ -102,6 +106,8 @@ bool credential_value_is_known_key(const struct catalogue *c, struct slice value
 	struct slice bare = slice_trim(value), scheme;
 	size_t n = 0, length;
 
+	if (bare.n < KNOWN_KEY_MIN)
+		return false;
 	(void)cut_scheme(bare, &scheme, &bare);
 	while (n < bare.n && is_key_byte(bare.p[n]))
 		n++;

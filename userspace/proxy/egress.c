@@ -143,7 +143,7 @@ static int send_first(struct exchange *x)
 		memcpy(x->w->egress.p + head, body.p, with);
 	n = (size_t)head + with;
 	r = stream_write(x->up->ssl, x->w->egress.p + e->first, n - e->first);
-	wipe(x, n);
+	wipe(x, (size_t)head);
 	if (r < 0)
 		return (int)r;
 	e->first += (size_t)r;

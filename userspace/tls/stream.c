@@ -3,11 +3,12 @@
 
 #include <openssl/err.h>
 
-void stream_tune(SSL *ssl)
+/* What an earlier call left behind would be taken for this one's. Mostly there is nothing, and
+ * clearing costs more than looking. */
+static void forget_errors(void)
 {
-	SSL_set_mode(ssl, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
-				  SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
-	SSL_set_read_ahead(ssl, 1);
+	if (ERR_peek_error())
+		ERR_clear_error();
 }
 
 SSL *stream_new_server(SSL_CTX *ctx, int fd)
@@ -28,7 +29,7 @@ SSL *stream_free(SSL *ssl)
 
 int stream_accept(SSL *ssl)
 {
-	ERR_clear_error();
+	forget_errors();
 	if (SSL_accept(ssl) == 1)
 		return 0;
 	switch (SSL_get_error(ssl, -1)) {
@@ -49,7 +50,7 @@ ssize_t stream_read(SSL *ssl, void *p, size_t n)
 {
 	size_t got;
 
-	ERR_clear_error();
+	forget_errors();
 	if (SSL_read_ex(ssl, p, n, &got) == 1)
 		return (ssize_t)got;
 	switch (SSL_get_error(ssl, 0)) {
@@ -72,7 +73,7 @@ ssize_t stream_write(SSL *ssl, const void *p, size_t n)
 {
 	size_t taken;
 
-	ERR_clear_error();
+	forget_errors();
 	if (SSL_write_ex(ssl, p, n, &taken) == 1)
 		return (ssize_t)taken;
 	switch (SSL_get_error(ssl, 0)) {

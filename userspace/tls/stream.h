@@ -12,8 +12,6 @@
 
 #include "base/cleanup.h"
 
-/* Buffers given back when idle, several records a read, partial writes. Once per SSL. */
-void stream_tune(SSL *ssl);
 /* A server's side of fd, which stays the caller's. NULL: out of memory. */
 SSL *stream_new_server(SSL_CTX *ctx, int fd) _must_check_;
 SSL *stream_free(SSL *ssl);
