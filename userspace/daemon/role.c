@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <time.h>
 
 #include "audit/recorder.h"
@@ -175,6 +176,9 @@ int role_main(uint32_t role, const char *as, const char *root)
 	char text[800];
 	int r;
 
+	/* For ps and top: executed as /proc/self/exe, it would be called "exe". */
+	(void)snprintf(text, sizeof(text), "egretd-%s", role_name(role));
+	(void)prctl(PR_SET_NAME, text, 0, 0, 0);
 	/* The monitor decides when to end; a terminal's interrupt is not for us. */
 	(void)signal(SIGINT, SIG_IGN);
 	(void)signal(SIGPIPE, SIG_IGN);
