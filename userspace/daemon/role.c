@@ -177,7 +177,7 @@ int role_main(uint32_t role, const char *as, const char *root)
 	int r;
 
 	/* For ps and top: executed as /proc/self/exe, it would be called "exe". */
-	(void)snprintf(text, sizeof(text), "egretd-%s", role_name(role));
+	(void)snprintf(text, sizeof(text), "egretd-%s", roles[position(role)].name);
 	(void)prctl(PR_SET_NAME, text, 0, 0, 0);
 	/* The monitor decides when to end; a terminal's interrupt is not for us. */
 	(void)signal(SIGINT, SIG_IGN);
