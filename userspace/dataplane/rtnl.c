@@ -76,7 +76,7 @@ int rtnl_fd(const struct rtnl *r)
 
 static void read_info(const struct nlattr *info, struct rtnl_link *link)
 {
-	const struct nlattr *attr;
+	struct nlattr *attr;
 
 	mnl_attr_for_each_nested(attr, info)
 	{
@@ -92,7 +92,7 @@ static int on_link(const struct nlmsghdr *h, void *data)
 	struct rtnl_link link = { .peer_nsid = -1 };
 	const struct listing *l = data;
 	const struct ifinfomsg *m;
-	const struct nlattr *attr;
+	struct nlattr *attr;
 
 	if ((h->nlmsg_type != RTM_NEWLINK && h->nlmsg_type != RTM_DELLINK) ||
 	    mnl_nlmsg_get_payload_len(h) < sizeof(*m))
@@ -182,7 +182,7 @@ int rtnl_drain(struct rtnl *r, unsigned max, rtnl_fn fn, void *ctx)
 
 static int on_nsid(const struct nlmsghdr *h, void *data)
 {
-	const struct nlattr *attr;
+	struct nlattr *attr;
 	int32_t *id = data;
 
 	mnl_attr_for_each(attr, h, sizeof(struct rtgenmsg))
