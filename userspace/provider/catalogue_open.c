@@ -176,6 +176,7 @@ static int resolve(struct catalogue *c)
 			.hosts = resolve_list(c, p->hosts),
 			.n_hosts = p->hosts.n,
 		};
+		c->field_lengths |= UINT64_C(1) << (p->credential_field.n & 63);
 	}
 	for (uint32_t i = 0; i < c->n[IMAGE_operations]; i++) {
 		const struct image_operation *o = &c->operations[i];

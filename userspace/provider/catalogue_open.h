@@ -14,6 +14,7 @@ struct catalogue {
 	struct slice *slices; /* of section `refs`, by position */
 	struct catalogue_provider *provider;
 	struct catalogue_operation *operation;
+	uint64_t field_lengths; /* of providers' credential fields, modulo 64, as bits */
 };
 
 static inline struct slice catalogue_open_slice(const struct catalogue *c, struct image_ref ref)
