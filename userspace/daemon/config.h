@@ -58,7 +58,7 @@ struct config {
 	bool system_trust, allow_raw;
 	uint64_t workers; /* 0: one a CPU */
 	uint64_t connect_ms, upstream_idle_ms, upstream_idle_max;
-	uint64_t connections, namespaces, head_bytes, body_bytes, buffer_bytes;
+	uint64_t connections, namespaces, head_bytes, body_bytes, bodies_bytes, buffer_bytes;
 	uint64_t hello_ms, handshake_ms, head_ms, idle_ms, body_ms, first_byte_ms;
 	uint64_t ca_days, overlap_days, leaf_hours, lease_ms;
 	uint64_t keep_days, audit_max_bytes, commit_ms;

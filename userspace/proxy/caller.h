@@ -10,8 +10,11 @@
 #include "proto/hello.h"
 #include "proxy/attest.h"
 
+struct share;
+
 struct caller {
 	struct eg_flow flow;
+	struct share *share; /* held: of its cgroup */
 	struct attested *who; /* held; of the policy generation it names; NULL: not yet known */
 	char host[HELLO_HOST_MAX + 1]; /* lower case */
 	size_t host_n;

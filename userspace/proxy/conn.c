@@ -107,6 +107,7 @@ struct conn *conn_bury(struct conn *c)
 	c->session = session_free(c->session);
 	c->passthrough = passthrough_free(c->passthrough);
 	c->ssl = stream_free(c->ssl);
+	c->caller.share = share_unref(c->caller.share);
 	free(c);
 	return NULL;
 }
@@ -324,7 +325,10 @@ void conn_start(struct worker *w, int fd, const struct eg_flow *flow)
 		return;
 	}
 	c = calloc(1, sizeof(*c));
-	if (!c) {
+	if (c)
+		c->caller.share = share_get(w, flow->cgroup);
+	if (!c || !c->caller.share) {
+		free(c);
 		cleanup_close(&fd);
 		return;
 	}

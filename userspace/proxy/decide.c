@@ -3,6 +3,7 @@
 
 #include "proxy/exchange.h"
 #include "proxy/generation.h"
+#include "proxy/kept.h"
 #include "proxy/record.h"
 #include "proxy/rewrite.h"
 #include "proxy/state.h"
@@ -102,8 +103,8 @@ static enum eg_reason hold_to_cap(struct exchange *x)
 		x->rec->max_tokens = r ? cap : rewrite_max_tokens(&x->inspect);
 	if (r == 0)
 		return EG_REASON_allowed;
-	blocks_drop(&x->w->blocks, &x->body);
-	x->body = body;
+	if (kept_replace(x, &body) < 0)
+		return EG_REASON_overloaded;
 	if (x->rec)
 		x->rec->flags |= EG_RECORD_CAPPED;
 	return EG_REASON_allowed;

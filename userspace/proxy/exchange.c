@@ -8,6 +8,7 @@
 #include "proxy/decide.h"
 #include "proxy/forward.h"
 #include "proxy/generation.h"
+#include "proxy/kept.h"
 #include "proxy/record.h"
 #include "proxy/refusal.h"
 #include "proxy/relay.h"
@@ -25,7 +26,7 @@ static void release(struct exchange *x)
 	lease_cancel(&x->leasing);
 	x->lease = lease_unref(x->lease);
 	inspect_done(&x->inspect);
-	blocks_drop(&x->w->blocks, &x->body);
+	kept_drop(x);
 }
 
 static void rest(struct exchange *x, enum eg_reason end)
@@ -143,7 +144,7 @@ static void decide(struct exchange *x)
 static void inspect(struct exchange *x)
 {
 	x->state = EXCHANGE_INSPECT;
-	x->down->ops->deadline(x->down, x->w->set.body_ms);
+	forward_expect_body(x);
 	x->down->ops->resume(x->down);
 }
 
@@ -266,7 +267,7 @@ enum exchange_body exchange_wants_body(const struct exchange *x)
 
 static enum eg_reason inspect_piece(struct exchange *x, struct slice piece)
 {
-	if (blocks_lend(&x->w->blocks, &x->body) < 0 || buf_append_slice(&x->body, piece) < 0)
+	if (kept_append(x, piece) < 0)
 		return EG_REASON_overloaded;
 	return inspect_feed(&x->inspect, buf_slice(&x->body), piece);
 }
@@ -278,6 +279,7 @@ void exchange_body(struct exchange *x, struct slice piece)
 	if (x->state != EXCHANGE_INSPECT && x->state != EXCHANGE_RELAY)
 		return;
 	x->body_in += piece.n;
+	forward_body_came(x, piece.n);
 	if (x->body_in > x->w->set.body_bytes)
 		reason = EG_REASON_body_too_large;
 	else if (x->state == EXCHANGE_INSPECT)
@@ -288,9 +290,10 @@ void exchange_body(struct exchange *x, struct slice piece)
 		exchange_bad(x, reason, inspect_key(&x->inspect));
 		return;
 	}
-	forward_deadline(x);
 	if (x->state == EXCHANGE_RELAY)
 		forward_push(x);
+	if (x->state == EXCHANGE_INSPECT || x->state == EXCHANGE_RELAY)
+		forward_deadline(x);
 }
 
 /* A key of the caller's can stand in a trailer too. The request has gone by then, so it is only

@@ -7,6 +7,8 @@
 #include "proxy/state.h"
 #include "upstream/pool.h"
 
+#define BODY_RATE 65536u /* bytes a second that a body must come with, beside body_ms once */
+
 void forward_drop(struct exchange *x)
 {
 	timer_stop(&x->again);
@@ -28,14 +30,34 @@ void forward_watch(struct exchange *x)
 	io_want(&x->up->io, events);
 }
 
-/* Time for the next thing to happen: the client to send, or the provider to answer. */
+void forward_expect_body(struct exchange *x)
+{
+	x->body_due_us = loop_now_us(x->w->loop) + x->w->set.body_ms * 1000;
+	forward_deadline(x);
+}
+
+void forward_body_came(struct exchange *x, size_t n)
+{
+	x->body_due_us += (uint64_t)n * 1000000 / BODY_RATE;
+}
+
+/* How long the client may take for more of its body: never silent for body_ms, and in all no longer
+ * than that and the time that is due to what has come. */
+static uint64_t body_ms(const struct exchange *x)
+{
+	uint64_t now = loop_now_us(x->w->loop), most = x->w->set.body_ms, left;
+
+	if (egress_is_full(x))
+		return most; /* for the provider to take some */
+	left = x->body_due_us > now ? (x->body_due_us - now) / 1000 + 1 : 1;
+	return left < most ? left : most;
+}
+
 void forward_deadline(struct exchange *x)
 {
-	const struct settings *s = &x->w->set;
-
-	if (x->answered)
-		return;
-	x->down->ops->deadline(x->down, x->body_done ? s->first_byte_ms : s->body_ms);
+	if (!x->answered)
+		x->down->ops->deadline(x->down,
+				       x->body_done ? x->w->set.first_byte_ms : body_ms(x));
 }
 
 void forward_push(struct exchange *x)
@@ -52,8 +74,11 @@ void forward_push(struct exchange *x)
 		return;
 	}
 	x->egress.blocked = r == -EAGAIN;
-	if (was_full && !egress_is_full(x))
+	if (was_full && !egress_is_full(x)) {
+		/* The wait was the provider's. */
+		forward_expect_body(x);
 		x->down->ops->resume(x->down);
+	}
 	forward_watch(x);
 }
 
@@ -105,7 +130,7 @@ static void on_upstream(void *ctx, struct upstream_conn *conn, enum eg_reason re
 		return;
 	}
 	conn->io.on_ready = on_upstream_ready;
-	forward_deadline(x);
+	forward_expect_body(x);
 	if (!x->body_done)
 		x->down->ops->resume(x->down);
 	forward_push(x);

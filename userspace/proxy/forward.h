@@ -5,6 +5,8 @@
  */
 #pragma once
 
+#include <stddef.h>
+
 struct exchange;
 
 /* Gets a connection, from the pool or new; the exchange goes on from there. */
@@ -21,3 +23,7 @@ void forward_watch(struct exchange *x);
 void forward_yield(struct exchange *x);
 /* Time for the next thing to happen: the client to send, or the provider to answer. */
 void forward_deadline(struct exchange *x);
+/* The body is wanted from now on: it must come at a least rate, however small its pieces. */
+void forward_expect_body(struct exchange *x);
+/* n bytes of it have come. */
+void forward_body_came(struct exchange *x, size_t n);

@@ -5,6 +5,7 @@
 #include "proto/h1.h"
 #include "proxy/exchange.h"
 #include "proxy/forward.h"
+#include "proxy/kept.h"
 #include "proxy/record.h"
 #include "proxy/state.h"
 #include "tls/stream.h"
@@ -39,6 +40,8 @@ static int on_head(struct exchange *x)
 	/* There will be no second attempt: a long stream must not keep a credential in memory. */
 	if (x->egress.head_sent)
 		x->lease = lease_unref(x->lease);
+	if (egress_is_done(x))
+		kept_drop(x);
 	if (x->rec) {
 		x->rec->status = r->status;
 		x->rec->first_us = loop_now_us(x->w->loop) - x->start_us;

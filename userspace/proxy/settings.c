@@ -17,6 +17,8 @@ static const struct number numbers[] = {
 	{ "limits", "connections", offsetof(struct settings, connections), 1, 1000000 },
 	{ "limits", "head_bytes", offsetof(struct settings, head_bytes), 1024, 1 << 20 },
 	{ "limits", "body_bytes", offsetof(struct settings, body_bytes), 0, (json_int_t)1 << 40 },
+	{ "limits", "bodies_bytes", offsetof(struct settings, bodies_bytes), 0,
+	  (json_int_t)1 << 40 },
 	{ "limits", "buffer_bytes", offsetof(struct settings, buffer_bytes), 16384, 1 << 26 },
 	{ "limits", "hello_ms", offsetof(struct settings, hello_ms), 1, DAY_MS },
 	{ "limits", "handshake_ms", offsetof(struct settings, handshake_ms), 1, DAY_MS },

@@ -15,6 +15,7 @@
 #include "proxy/passthrough.h"
 #include "proxy/resolve.h"
 #include "proxy/settings.h"
+#include "proxy/share.h"
 #include "proxy/vault_link.h"
 
 struct attest;
@@ -58,6 +59,7 @@ struct worker {
 
 	struct listeners listeners;
 	struct conns conns;
+	struct shares shares;
 	struct counters count;
 	struct notes notes;
 	struct resolving resolving;

@@ -5,8 +5,8 @@
  * no privilege: what it needs comes over its channel from the monitor (headers/egret/rpc.h).
  *
  * Configuration, the JSON text of its start message; all members are there:
- *   { "limits": { "connections": N, "head_bytes": N, "body_bytes": N, "buffer_bytes": N,
- *                 "hello_ms": N, "handshake_ms": N, "head_ms": N, "idle_ms": N, "body_ms": N,
+ *   { "limits": { "connections": N, "head_bytes": N, "body_bytes": N, "bodies_bytes": N,
+ *                 "buffer_bytes": N, "hello_ms": N, "handshake_ms": N, "head_ms": N, "idle_ms": N, "body_ms": N,
  *                 "first_byte_ms": N },
  *     "upstream": { "connect_ms": N, "idle_ms": N, "idle_max": N, "allow": [CIDR...],
  *                   "resolvers": ["addr[:port]"...] },

@@ -92,7 +92,8 @@ struct rig {
 	uint32_t generation;
 	/* what the fakes do */
 	_Atomic unsigned workload, attested, minted, leased, sockets;
-	_Atomic int attest_reason, attest_silent, lease_status, mint_refused, mint_silent, lease_ttl_ms;
+	_Atomic int attest_reason, attest_silent, lease_status, mint_refused, mint_silent,
+		lease_ttl_ms;
 	_Atomic unsigned lease_generation;
 	_Atomic unsigned notes;
 	struct eg_note note; /* the last */
@@ -418,10 +419,10 @@ static inline const char *rig_config(const char *extra_limits)
 		const char *name;
 		unsigned v;
 	} d[] = {
-		{ "connections", 64 },	    { "head_bytes", 65536 }, { "body_bytes", 4194304 },
-		{ "buffer_bytes", 65536 },  { "hello_ms", 10000 },   { "handshake_ms", 10000 },
-		{ "head_ms", 10000 },	    { "idle_ms", 60000 },    { "body_ms", 10000 },
-		{ "first_byte_ms", 10000 },
+		{ "connections", 64 },	      { "head_bytes", 65536 },	  { "body_bytes", 4194304 },
+		{ "bodies_bytes", 67108864 }, { "buffer_bytes", 65536 },  { "hello_ms", 10000 },
+		{ "handshake_ms", 10000 },    { "head_ms", 10000 },	  { "idle_ms", 60000 },
+		{ "body_ms", 10000 },	      { "first_byte_ms", 10000 },
 	};
 	int n = snprintf(text, sizeof(text), "{\"limits\":{");
 	bool first = true;

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* No workload takes all of a worker: bodies that are kept have a bound together and for each
+ * cgroup, and must come in at a least rate. */
+#include "tests/unit/proxy/each.h"
+
+#define PIECE 100000u /* takes a buffer of 192 KiB */
+
+static struct rig_end many[4];
+
+static void open_in(struct rig_end *e, uint64_t cgroup)
+{
+	struct eg_flow flow = rig_flow(&rig);
+
+	flow.cgroup = cgroup;
+	rig_connect_flow(&rig, e, &flow);
+	assert_int_equal(rig_handshake(e, rig.client_ctx, RIG_HOST), 1);
+}
+
+/* Most of a request that is read to decide. */
+static void send_part(struct rig_end *e)
+{
+	static char part[PIECE];
+
+	memset(part, ' ', sizeof(part));
+	rig_send(e, "POST " RIG_CHAT " HTTP/1.1\r\nhost: " RIG_HOST
+		    "\r\ncontent-length: 200000\r\n\r\n");
+	rig_send_n(e, part, sizeof(part));
+}
+
+static void look_at_bodies(void *arg)
+{
+	*(uint64_t *)arg = rig.w->shares.body_bytes;
+}
+
+static uint64_t body_bytes(void)
+{
+	uint64_t n;
+
+	rig_do(&rig.at_worker, look_at_bodies, &n);
+	return n;
+}
+
+static void until_bodies(uint64_t least, uint64_t most)
+{
+	for (int i = 0; i < RIG_LIMIT_S * 1000; i++) {
+		uint64_t n = body_bytes();
+
+		if (n >= least && n <= most)
+			return;
+		(void)poll(NULL, 0, 1);
+	}
+	fail_msg("bodies take %llu", (unsigned long long)body_bytes());
+}
+
+static void kept_bodies_have_a_bound_for_a_cgroup(void **state)
+{
+	(void)state;
+	each_again("\"bodies_bytes\":900000"); /* a quarter: one of them */
+	open_in(&many[0], 5);
+	send_part(&many[0]);
+	until_bodies(PIECE, 250000);
+	open_in(&many[1], 5);
+	send_part(&many[1]);
+	rig_until(&many[1], "egret-reason: overloaded");
+	assert_int_equal(rig_record(&rig).decision, EG_REASON_overloaded);
+	open_in(&many[2], 6); /* another has its own */
+	send_part(&many[2]);
+	until_bodies(2 * (uint64_t)PIECE, 500000);
+	for (int i = 0; i < 3; i++)
+		rig_close(&many[i]);
+	until_bodies(0, 0);
+}
+
+static void kept_bodies_have_a_bound_in_all(void **state)
+{
+	(void)state;
+	each_again("\"bodies_bytes\":900000");
+	for (int i = 0; i < 4; i++)
+		open_in(&many[i], 10 + (unsigned)i);
+	for (int i = 0; i < 4; i++)
+		send_part(&many[i]);
+	until_bodies(4 * (uint64_t)PIECE, 900000);
+	open_in(&c, 20);
+	send_part(&c);
+	rig_until(&c, "egret-reason: overloaded");
+	for (int i = 0; i < 4; i++)
+		rig_close(&many[i]);
+	rig_close(&c);
+	until_bodies(0, 0);
+}
+
+/* A long answer does not hold the body it answers. */
+static void kept_body_goes_with_the_answer(void **state)
+{
+	(void)state;
+	rig_open(&rig, &c);
+	rig_post(&c, RIG_CHAT, "", RIG_BODY);
+	rig_accept(&rig, &u);
+	rig_until(&u, "\"messages\":[]}");
+	assert_int_not_equal(body_bytes(), 0);
+	rig_send(&u, "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n");
+	rig_until(&c, "ok\r\n");
+	assert_int_equal(body_bytes(), 0);
+	rig_send(&u, "0\r\n\r\n");
+	rig_until(&c, "0\r\n\r\n");
+	rig_close(&c);
+	rig_close(&u);
+}
+
+/* A byte now and then is not a body that arrives. */
+static void body_must_come_at_a_rate(void **state)
+{
+	struct pollfd p = { .events = POLLIN };
+	int sent;
+
+	(void)state;
+	each_again("\"body_ms\":300");
+	rig_open(&rig, &c);
+	rig_send(&c, "POST " RIG_CHAT " HTTP/1.1\r\nhost: " RIG_HOST
+		     "\r\ncontent-length: 1000\r\n\r\n");
+	p.fd = c.fd;
+	/* The session tickets are read by the way. */
+	for (sent = 0; sent < 60 && !strstr(c.text, "\r\n\r\n"); sent++) {
+		rig_send(&c, " ");
+		if (poll(&p, 1, 50) == 1) {
+			struct timeval tv = { .tv_usec = 10000 };
+
+			(void)setsockopt(c.fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv));
+			(void)rig_more(&c);
+			c.text[c.n] = '\0';
+		}
+	}
+	assert_non_null(strstr(c.text, "egret-reason: body_timeout"));
+	assert_true(sent < 60);
+	rig_close(&c);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(kept_bodies_have_a_bound_for_a_cgroup),
+		cmocka_unit_test(kept_bodies_have_a_bound_in_all),
+		cmocka_unit_test(kept_body_goes_with_the_answer),
+		cmocka_unit_test(body_must_come_at_a_rate),
+	};
+
+	return EACH_RUN(tests);
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the workloads of one cgroup hold of what a worker has to give, so that no cgroup can take
+ * all of it. There is a share for each cgroup with a connection; whoever takes something counts it
+ * here and gives it back.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "base/cleanup.h"
+
+struct worker;
+
+struct share {
+	uint64_t cgroup;
+	unsigned refs;
+	uint64_t body_bytes; /* memory of bodies that are kept whole */
+	LIST_ENTRY(share) link;
+};
+
+#define SHARES_BUCKETS 1024u
+
+struct shares {
+	uint64_t body_bytes; /* of all */
+	LIST_HEAD(, share) buckets[SHARES_BUCKETS];
+};
+
+/* That of a cgroup, made with its first connection; NULL: no memory. Give it back with
+ * share_unref(). */
+struct share *share_get(struct worker *w, uint64_t cgroup);
+struct share *share_unref(struct share *s); /* NULL-safe; returns NULL */
+
+/* Memory for bodies: false beyond limits.bodies_bytes, or beyond a quarter of it for one cgroup. */
+bool share_take_body(struct worker *w, struct share *s, uint64_t n) _must_check_;
+void share_give_body(struct worker *w, struct share *s, uint64_t n);
