@@ -169,6 +169,11 @@ int slab_wake_fd(const struct slab *s)
 	return s->wake_fd;
 }
 
+uint32_t slab_slots(const struct slab *s)
+{
+	return s->slots;
+}
+
 /* Whole-file lock, owned by this process until it dies. */
 static int lock_file(struct slab *s, int cmd, short type)
 {

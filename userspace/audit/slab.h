@@ -23,7 +23,9 @@
 
 struct slab;
 
-#define SLAB_SLOTS_DEFAULT 4096u
+/* More than the connections of a worker (limits.connections), as committed slots wait for the
+ * recorder. 26 MiB of file; memory is what is in use of it. */
+#define SLAB_SLOTS_DEFAULT 16384u
 #define SLAB_SLOTS_MAX	   65536u
 
 /* Monitor: makes or checks the file behind fd for `slots` slots (an existing one that fits is kept
@@ -37,6 +39,8 @@ struct slab *slab_free(struct slab *s);
 /* Readable when the worker committed something after slab_prepare_sleep(); slab_drain() clears it.
  */
 int slab_wake_fd(const struct slab *s);
+
+uint32_t slab_slots(const struct slab *s);
 
 /* Worker. A zeroed record to fill, or NULL: full. Fill in request_id first: an open slot without
  * one counts as empty when the worker dies. */

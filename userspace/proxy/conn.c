@@ -310,31 +310,48 @@ static void on_hello_late(struct deadline *d)
 	refuse(container_of(d, struct conn, deadline), EG_REASON_hello_timeout, NULL);
 }
 
+/* NULL when there is no room for it, of all or of its cgroup's share; or no memory. */
+static struct conn *new_conn(struct worker *w, const struct eg_flow *flow)
+{
+	struct conn *c = calloc(1, sizeof(*c));
+	const char *text;
+
+	if (!c)
+		return NULL;
+	c->w = w;
+	c->caller.flow = *flow;
+	c->caller.share = share_get(w, flow->cgroup);
+	if (!c->caller.share)
+		return conn_bury(c);
+	if (!conns_make_room_in(w, c->caller.share))
+		text = "this cgroup holds its share of connections: close some, or raise "
+		       "limits.connections in egret.json";
+	else if (!conns_make_room(w))
+		text = "all connections are in use: raise limits.connections in egret.json";
+	else
+		return c;
+	w->count.denied++;
+	note_caller(w, &c->caller, EG_REASON_overloaded, text);
+	return conn_bury(c);
+}
+
 void conn_start(struct worker *w, int fd, const struct eg_flow *flow)
 {
 	struct conn *c;
 	int one = 1;
 
-	if (!w->gen || w->stopping || !conns_make_room(w)) {
+	if (!w->gen || w->stopping) {
 		log_warn_limited("connection turned away reason=%s pid=%u",
-				 w->stopping ? "shutting_down"
-				 : w->gen    ? "overloaded"
-					     : "no_policy",
-				 flow->tgid);
+				 w->stopping ? "shutting_down" : "no_policy", flow->tgid);
 		cleanup_close(&fd);
 		return;
 	}
-	c = calloc(1, sizeof(*c));
-	if (c)
-		c->caller.share = share_get(w, flow->cgroup);
-	if (!c || !c->caller.share) {
-		free(c);
+	c = new_conn(w, flow);
+	if (!c) {
 		cleanup_close(&fd);
 		return;
 	}
-	c->w = w;
 	c->fd = fd;
-	c->caller.flow = *flow;
 	c->since_us = loop_now_us(w->loop);
 	conns_add(c);
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));

@@ -50,6 +50,7 @@ struct conn {
 	size_t drained; /* in CLOSING: bytes thrown away */
 	bool is_idle; /* on the list of those that may be closed to make room */
 	TAILQ_ENTRY(conn) link;
+	TAILQ_ENTRY(conn) in_share; /* while idle */
 };
 
 /* A connection that the kernel says is `flow`. Takes fd, whatever happens. */

@@ -21,6 +21,16 @@ bool conns_make_room(struct worker *w)
 	return true;
 }
 
+bool conns_make_room_in(struct worker *w, struct share *s)
+{
+	if (share_may(w, s->conns, w->set.connections))
+		return true;
+	if (TAILQ_EMPTY(&s->idle))
+		return false;
+	conn_close(TAILQ_FIRST(&s->idle), false);
+	return true;
+}
+
 void conns_close_idle(struct worker *w)
 {
 	while (!TAILQ_EMPTY(&w->conns.idle))
@@ -59,13 +69,18 @@ void conns_add(struct conn *c)
 {
 	TAILQ_INSERT_TAIL(list_of(c), c, link);
 	c->w->conns.n++;
+	if (c->caller.share->conns++ == 0)
+		c->w->shares.n++;
 }
 
 void conns_remove(struct conn *c)
 {
 	struct worker *w = c->w;
 
+	conns_set_idle(c, false);
 	TAILQ_REMOVE(list_of(c), c, link);
+	if (--c->caller.share->conns == 0)
+		w->shares.n--;
 	TAILQ_INSERT_TAIL(&w->conns.dead, c, link);
 	later_arm(&w->conns.bury, w->loop, on_bury);
 	w->conns.n--;
@@ -80,4 +95,8 @@ void conns_set_idle(struct conn *c, bool idle)
 	TAILQ_REMOVE(list_of(c), c, link);
 	c->is_idle = idle;
 	TAILQ_INSERT_TAIL(list_of(c), c, link);
+	if (idle)
+		TAILQ_INSERT_TAIL(&c->caller.share->idle, c, in_share);
+	else
+		TAILQ_REMOVE(&c->caller.share->idle, c, in_share);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * All connections of a worker: bounded; when the bound is reached the one that has been idle
- * longest makes room, and if none is idle the new one is turned away.
+ * All connections of a worker: bounded, together and for each cgroup (share.h); when a bound is
+ * reached the one that has been idle longest makes room, and if none is idle the new one is turned
+ * away.
  */
 #pragma once
 
@@ -10,6 +11,7 @@
 #include "event/loop.h"
 
 struct conn;
+struct share;
 struct worker;
 TAILQ_HEAD(conn_list, conn);
 
@@ -22,8 +24,9 @@ struct conns {
 };
 
 void conns_init(struct conns *cs);
-/* Room for one more, made if need be. */
+/* Room for one more, made if need be: of all, and of the share of its cgroup. */
 bool conns_make_room(struct worker *w);
+bool conns_make_room_in(struct worker *w, struct share *s);
 /* Ends every idle one (stopping), or every one. */
 void conns_close_idle(struct worker *w);
 void conns_close_all(struct worker *w);

@@ -204,10 +204,11 @@ static void identify(struct exchange *x)
 
 /* ---- what the carrier says ---- */
 
-/* Zero but for what belongs to the connection. */
-static void start(struct exchange *x, struct http_request *req)
+/* Zero but for what belongs to the connection. Says why, when there is no record. */
+static enum eg_reason start(struct exchange *x, struct http_request *req)
 {
 	struct worker *w = x->w;
+	enum eg_reason reason;
 
 	*x = (struct exchange){ .w = w,
 				.down = x->down,
@@ -227,23 +228,28 @@ static void start(struct exchange *x, struct http_request *req)
 		x->provider_known = true;
 	}
 	w->count.requests++;
-	record_open(x);
+	reason = record_open(x);
 	record_caller(x);
 	if (x->provider_known)
 		record_provider(x);
 	if (!req)
-		return;
+		return reason;
 	x->is_head = slice_eq(req->method, SLICE("HEAD"));
 	/* Its bound is on body_in; here there may be framing beside. */
 	buf_init(&x->body, SIZE_MAX);
 	record_request(x);
+	return reason;
 }
 
 void exchange_begin(struct exchange *x, struct http_request *req)
 {
-	start(x, req);
-	if (!x->rec)
-		exchange_refuse(x, EG_REASON_audit_unavailable, NULL);
+	enum eg_reason reason = start(x, req);
+
+	if (reason == EG_REASON_overloaded)
+		note_caller(x->w, x->caller, reason,
+			    "this cgroup holds its share of requests at once: send fewer");
+	if (reason != EG_REASON_allowed)
+		exchange_refuse(x, reason, NULL);
 	else if (x->w->stopping)
 		exchange_refuse(x, EG_REASON_shutting_down, NULL);
 	else
@@ -342,7 +348,7 @@ void exchange_body_end(struct exchange *x, const struct http_field *trailers, si
 void exchange_bad(struct exchange *x, enum eg_reason reason, const char *detail)
 {
 	if (x->state == EXCHANGE_REST)
-		start(x, NULL);
+		(void)start(x, NULL);
 	if (x->decided)
 		exchange_fail(x, reason, detail);
 	else

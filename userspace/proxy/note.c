@@ -27,9 +27,9 @@ static bool is_news(struct worker *w, enum eg_reason reason, const struct caller
 	return true;
 }
 
-void note_conn(struct conn *c, enum eg_reason reason, const char *text)
+void note_caller(struct worker *w, const struct caller *caller, enum eg_reason reason,
+		 const char *text)
 {
-	const struct caller *caller = &c->caller;
 	struct eg_note n = { .time_us = clock_wall_us(),
 			     .reason = reason,
 			     .pid = caller->flow.tgid,
@@ -37,7 +37,7 @@ void note_conn(struct conn *c, enum eg_reason reason, const char *text)
 			     .hook = EG_HOOK_COUNT,
 			     .cgroup = caller->flow.cgroup };
 
-	if (!is_news(c->w, reason, caller))
+	if (!is_news(w, reason, caller))
 		return;
 	(void)slice_copy(caller_host(caller), n.host, sizeof(n.host));
 	(void)slice_copy(slice_str(text ? text : refusal_advice(reason)), n.text, sizeof(n.text));
@@ -48,7 +48,12 @@ void note_conn(struct conn *c, enum eg_reason reason, const char *text)
 		(void)slice_copy(slice_of(caller->flow.comm, strnlen(caller->flow.comm, 16)), n.exe,
 				 sizeof(n.exe));
 	}
-	if (channel_send(c->w->monitor, EG_MSG_note, &n, sizeof(n), NULL, 0) < 0)
+	if (channel_send(w->monitor, EG_MSG_note, &n, sizeof(n), NULL, 0) < 0)
 		log_warn_limited("cannot tell the monitor of an event reason=%s",
 				 refusal_name(reason));
+}
+
+void note_conn(struct conn *c, enum eg_reason reason, const char *text)
+{
+	note_caller(c->w, &c->caller, reason, text);
 }

@@ -10,7 +10,9 @@
 #include "base/slice.h"
 #include "egret/reasons.h"
 
+struct caller;
 struct conn;
+struct worker;
 
 #define NOTE_SLOTS 256u
 
@@ -22,3 +24,5 @@ struct notes {
 
 /* text: what to do; NULL: the reason's own advice. */
 void note_conn(struct conn *c, enum eg_reason reason, const char *text);
+void note_caller(struct worker *w, const struct caller *caller, enum eg_reason reason,
+		 const char *text);

@@ -17,17 +17,23 @@ static void put(char *to, size_t size, struct slice s)
 
 #define PUT(field, s) put((field), sizeof(field), (s))
 
-void record_open(struct exchange *x)
+enum eg_reason record_open(struct exchange *x)
 {
+	struct share *s = x->caller->share;
+
 	ids_next(&x->w->ids, x->id);
+	if (x->w->slab && !share_may(x->w, s->records, slab_slots(x->w->slab)))
+		return EG_REASON_overloaded;
 	x->rec = x->w->slab ? slab_open(x->w->slab) : NULL;
 	if (!x->rec)
-		return;
+		return EG_REASON_audit_unavailable;
+	s->records++;
 	memcpy(x->rec->request_id, x->id, sizeof(x->id));
 	x->rec->time_us = clock_wall_us();
 	x->rec->worker = x->w->index;
 	/* What stays if this process dies before it decides. */
 	x->rec->decision = EG_REASON_worker_died;
+	return EG_REASON_allowed;
 }
 
 void record_caller(struct exchange *x)
@@ -126,5 +132,6 @@ void record_commit(struct exchange *x)
 		r->decision = x->end;
 	r->bytes_in = x->body_in;
 	r->total_us = loop_now_us(x->w->loop) - x->start_us;
+	x->caller->share->records--;
 	slab_commit(x->w->slab, r);
 }

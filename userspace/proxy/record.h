@@ -3,12 +3,14 @@
 #pragma once
 
 #include "base/slice.h"
+#include "egret/reasons.h"
 #include "egret/record.h"
 
 struct exchange;
 
-/* Opens one and numbers it; NULL in x->rec: the slab is full, or there is none. */
-void record_open(struct exchange *x);
+/* Opens one and numbers it. Else x->rec is NULL: audit_unavailable (the slab is full, or there is
+ * none), or overloaded (the cgroup has its share of open ones). */
+enum eg_reason record_open(struct exchange *x);
 /* Who, to where, what: as far as they are known already. */
 void record_caller(struct exchange *x);
 void record_request(struct exchange *x);

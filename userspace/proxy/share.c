@@ -24,6 +24,7 @@ struct share *share_get(struct worker *w, uint64_t cgroup)
 		return NULL;
 	s->cgroup = cgroup;
 	s->refs = 1;
+	TAILQ_INIT(&s->idle);
 	LIST_INSERT_HEAD(&w->shares.buckets[at], s, link);
 	return s;
 }
@@ -36,6 +37,13 @@ struct share *share_unref(struct share *s)
 	LIST_REMOVE(s, link);
 	free(s);
 	return NULL;
+}
+
+bool share_may(const struct worker *w, size_t n, size_t max)
+{
+	size_t most = w->shares.n > 1 ? max / 2 : max - max / 8;
+
+	return n < (most ? most : 1);
 }
 
 bool share_take_body(struct worker *w, struct share *s, uint64_t n)

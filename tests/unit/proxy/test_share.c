@@ -135,9 +135,116 @@ static void body_must_come_at_a_rate(void **state)
 	rig_close(&c);
 }
 
+/* Turned away: it ends before anything was said. */
+static void assert_closed(struct rig_end *e)
+{
+	char b;
+
+	assert_true(recv(e->fd, &b, 1, 0) <= 0);
+	assert_true(errno != EAGAIN);
+}
+
+static void assert_open(struct rig_end *e)
+{
+	char b;
+
+	assert_int_equal(recv(e->fd, &b, 1, MSG_DONTWAIT), -1);
+	assert_int_equal(errno, EAGAIN);
+}
+
+static void connect_in(struct rig_end *e, uint64_t cgroup)
+{
+	struct eg_flow flow = rig_flow(&rig);
+
+	flow.cgroup = cgroup;
+	rig_connect_flow(&rig, e, &flow);
+}
+
+static void cgroup_cannot_take_every_connection(void **state)
+{
+	static struct rig_end mine[16], theirs[16];
+
+	(void)state;
+	each_again("\"connections\":16");
+	for (int i = 0; i < 14; i++) /* alone: all but an eighth */
+		connect_in(&mine[i], 5);
+	connect_in(&mine[14], 5);
+	assert_closed(&mine[14]);
+	assert_int_equal(rig.note.reason, EG_REASON_overloaded);
+	connect_in(&theirs[0], 6);
+	connect_in(&theirs[1], 6);
+	assert_open(&theirs[1]);
+	for (int i = 6; i < 15; i++)
+		rig_close(&mine[i]);
+	rig_open(&rig,
+		 &c); /* when this is through, the ends before have been seen: it is the 7th */
+	connect_in(&mine[6], 5); /* not alone: half */
+	connect_in(&mine[7], 5); /* one too many, and one is at rest */
+	assert_int_equal(rig_ended(&c), 1);
+	assert_open(&mine[6]);
+	assert_open(&mine[7]);
+	assert_open(&theirs[0]);
+	for (int i = 0; i < 8; i++)
+		rig_close(&mine[i]);
+	rig_close(&theirs[0]);
+	rig_close(&theirs[1]);
+	rig_close(&c);
+}
+
+/* One of its own at rest makes room, before one of another. */
+static void own_idle_connection_goes_first(void **state)
+{
+	static struct rig_end mine[8];
+
+	(void)state;
+	each_again("\"connections\":16");
+	open_in(&many[0], 6);
+	for (int i = 0; i < 8; i++)
+		open_in(&mine[i], 5);
+	open_in(&c, 5);
+	assert_int_equal(rig_ended(&mine[0]), 1);
+	rig_post(&many[0], RIG_CHAT, "", RIG_BODY);
+	rig_accept(&rig, &u);
+	rig_answer(&u, &many[0]);
+	for (int i = 0; i < 8; i++)
+		rig_close(&mine[i]);
+	rig_close(&many[0]);
+	rig_close(&c);
+	rig_close(&u);
+}
+
+/* The rig's slab has 64 slots; requests that wait hold one each. */
+static void cgroup_cannot_take_every_record(void **state)
+{
+	static struct rig_end mine[33];
+
+	(void)state;
+	open_in(&many[0], 6);
+	for (int i = 0; i < 33; i++) {
+		open_in(&mine[i], 5);
+		rig_send(&mine[i], "POST " RIG_CHAT " HTTP/1.1\r\nhost: " RIG_HOST
+				   "\r\ncontent-length: 100\r\n\r\n");
+	}
+	rig_until(&mine[32], "egret-reason: overloaded");
+	rig_post(&many[0], RIG_CHAT, "", RIG_BODY);
+	rig_accept(&rig, &u);
+	rig_answer(&u, &many[0]);
+	assert_int_equal(rig_record(&rig).decision, EG_REASON_allowed);
+	rig_close(&mine[0]);
+	assert_int_equal(rig_record(&rig).end, EG_REASON_client_gone);
+	for (int i = 1; i < 32; i++)
+		rig_close(&mine[i]);
+	rig_close(&mine[32]);
+	rig_close(&many[0]);
+	rig_close(&u);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(cgroup_cannot_take_every_connection),
+		cmocka_unit_test(own_idle_connection_goes_first),
+		cmocka_unit_test(cgroup_cannot_take_every_record),
 		cmocka_unit_test(kept_bodies_have_a_bound_for_a_cgroup),
 		cmocka_unit_test(kept_bodies_have_a_bound_in_all),
 		cmocka_unit_test(kept_body_goes_with_the_answer),
