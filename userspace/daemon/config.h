@@ -59,7 +59,7 @@ struct config {
 	uint64_t workers; /* 0: one a CPU */
 	uint64_t connect_ms, upstream_idle_ms, upstream_idle_max;
 	uint64_t connections, namespaces, head_bytes, body_bytes, bodies_bytes, buffer_bytes;
-	uint64_t hello_ms, handshake_ms, head_ms, idle_ms, body_ms, first_byte_ms;
+	uint64_t hello_ms, handshake_ms, head_ms, idle_ms, body_ms, first_byte_ms, stall_ms;
 	uint64_t ca_days, overlap_days, leaf_hours, lease_ms;
 	uint64_t keep_days, audit_max_bytes, commit_ms;
 	json_t *values; /* {"limits.connections": value, ...}: every key as it was set */

@@ -81,6 +81,8 @@ const struct config_key config_keys[] = {
 	  "Without a byte of a request body; and all that it may take beyond a second for each 64 KiB." },
 	{ "limits.first_byte_ms", CONFIG_NUMBER, FIELD(first_byte_ms), "600000", 1000, 24 * HOUR_MS, NULL, false,
 	  "For a provider's answer to begin. A stream that has begun has no limit." },
+	{ "limits.stall_ms", CONFIG_NUMBER, FIELD(stall_ms), "600000", 1000, 24 * HOUR_MS, NULL, false,
+	  "For a client to take a byte more of an answer that waits for it." },
 	{ "ca.days", CONFIG_NUMBER, FIELD(ca_days), "1825", 1, 3650, NULL, false,
 	  "Life of egret's certificate authority." },
 	{ "ca.overlap_days", CONFIG_NUMBER, FIELD(overlap_days), "7", 0, 365, NULL, false,

@@ -16,12 +16,12 @@ static json_t *strings(const struct config_list *l)
 
 static json_t *worker(const struct config *c, unsigned index)
 {
-	json_t *limits =
-		json_pack("{sI sI sI sI sI sI sI sI sI sI sI}", "connections", N(connections),
-			  "head_bytes", N(head_bytes), "body_bytes", N(body_bytes), "bodies_bytes",
-			  N(bodies_bytes), "buffer_bytes", N(buffer_bytes), "hello_ms", N(hello_ms),
-			  "handshake_ms", N(handshake_ms), "head_ms", N(head_ms), "idle_ms",
-			  N(idle_ms), "body_ms", N(body_ms), "first_byte_ms", N(first_byte_ms));
+	json_t *limits = json_pack(
+		"{sI sI sI sI sI sI sI sI sI sI sI sI}", "connections", N(connections),
+		"head_bytes", N(head_bytes), "body_bytes", N(body_bytes), "bodies_bytes",
+		N(bodies_bytes), "buffer_bytes", N(buffer_bytes), "hello_ms", N(hello_ms),
+		"handshake_ms", N(handshake_ms), "head_ms", N(head_ms), "idle_ms", N(idle_ms),
+		"body_ms", N(body_ms), "first_byte_ms", N(first_byte_ms), "stall_ms", N(stall_ms));
 	json_t *upstream =
 		json_pack("{sI sI sI so so}", "connect_ms", N(connect_ms), "idle_ms",
 			  N(upstream_idle_ms), "idle_max", N(upstream_idle_max), "allow",

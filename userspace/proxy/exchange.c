@@ -369,6 +369,11 @@ void exchange_drained(struct exchange *x)
 
 void exchange_late(struct exchange *x)
 {
+	if (x->answered && x->state != EXCHANGE_REST) {
+		/* It has not taken a byte of the answer for too long. */
+		cut(x, EG_REASON_client_gone);
+		return;
+	}
 	switch (x->state) {
 	case EXCHANGE_INSPECT:
 		exchange_refuse(x, EG_REASON_body_timeout, NULL);

@@ -17,6 +17,7 @@ void session_set_deadline(struct session *s, uint64_t ms)
 {
 	struct worker *w = session_worker(s);
 
+	s->stalling = false;
 	if (ms)
 		deadline_set(&s->conn->deadline, w->loop, loop_now_us(w->loop), ms * 1000, on_due);
 	else

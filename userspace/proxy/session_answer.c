@@ -13,21 +13,40 @@ static struct session *of(struct downstream *d)
 	return container_of(d, struct session, down);
 }
 
+/* An answer that waits for the client has a limit in time, which each byte taken sets back; one
+ * that waits for the provider has none. */
+static void limit_stall(struct session *s, bool has_taken)
+{
+	if (s->state != SESSION_EXCHANGE || !s->exchange.answered)
+		return;
+	if (buf_len(&s->out) == 0) {
+		if (s->stalling)
+			session_set_deadline(s, 0);
+	} else if (has_taken || !s->stalling) {
+		session_set_deadline(s, session_worker(s)->set.stall_ms);
+		s->stalling = true;
+	}
+}
+
 void session_write(struct session *s)
 {
+	bool has_taken = false;
+
 	while (buf_len(&s->out) && !s->broken) {
 		struct slice o = buf_slice(&s->out);
 		ssize_t n = stream_write(s->conn->ssl, o.p, o.n);
 
 		if (n == -EAGAIN)
-			return;
+			break;
 		if (n < 0) {
 			s->broken = true;
 			session_wake(s);
 			return;
 		}
 		buf_consume(&s->out, (size_t)n);
+		has_taken = true;
 	}
+	limit_stall(s, has_taken);
 	blocks_reclaim(&session_worker(s)->blocks, &s->out);
 }
 

@@ -41,6 +41,7 @@ struct session {
 	bool request_done; /* the request at hand has been parsed to its end */
 	bool body_begun;
 	bool keep; /* the connection serves another request after this */
+	bool stalling; /* the deadline is for the client to take some of `out` */
 	bool broken; /* the client is gone */
 	uint64_t thrown; /* body bytes, in DRAIN */
 	enum http_body framing; /* of the answer */

@@ -26,6 +26,7 @@ static const struct number numbers[] = {
 	{ "limits", "idle_ms", offsetof(struct settings, idle_ms), 1, DAY_MS },
 	{ "limits", "body_ms", offsetof(struct settings, body_ms), 1, DAY_MS },
 	{ "limits", "first_byte_ms", offsetof(struct settings, first_byte_ms), 1, DAY_MS },
+	{ "limits", "stall_ms", offsetof(struct settings, stall_ms), 1, DAY_MS },
 	{ "upstream", "connect_ms", offsetof(struct settings, connect_ms), 1, DAY_MS },
 	{ "upstream", "idle_ms", offsetof(struct settings, upstream_idle_ms), 0, DAY_MS },
 	{ "upstream", "idle_max", offsetof(struct settings, upstream_idle_max), 0, 100000 },

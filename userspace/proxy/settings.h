@@ -10,7 +10,7 @@
 
 struct settings {
 	uint64_t connections, head_bytes, body_bytes, bodies_bytes, buffer_bytes;
-	uint64_t hello_ms, handshake_ms, head_ms, idle_ms, body_ms, first_byte_ms;
+	uint64_t hello_ms, handshake_ms, head_ms, idle_ms, body_ms, first_byte_ms, stall_ms;
 	uint64_t connect_ms, upstream_idle_ms, upstream_idle_max;
 	char *allow[SETTINGS_LIST_MAX]; /* CIDRs */
 	size_t n_allow;

@@ -422,7 +422,7 @@ static inline const char *rig_config(const char *extra_limits)
 		{ "connections", 128 },	      { "head_bytes", 65536 },	  { "body_bytes", 4194304 },
 		{ "bodies_bytes", 67108864 }, { "buffer_bytes", 65536 },  { "hello_ms", 10000 },
 		{ "handshake_ms", 10000 },    { "head_ms", 10000 },	  { "idle_ms", 60000 },
-		{ "body_ms", 10000 },	      { "first_byte_ms", 10000 },
+		{ "body_ms", 10000 },	      { "first_byte_ms", 10000 }, { "stall_ms", 10000 },
 	};
 	int n = snprintf(text, sizeof(text), "{\"limits\":{");
 	bool first = true;

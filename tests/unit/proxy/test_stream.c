@@ -322,6 +322,38 @@ static void slow_reader_stops_the_provider(void **state)
 	rig_close(&u);
 }
 
+static void client_that_takes_nothing_is_given_up(void **state)
+{
+	struct fill f = { .e = &u };
+	pthread_t t;
+
+	(void)state;
+	each_again("\"stall_ms\":300");
+	ask("");
+	rig_send(&u, "HTTP/1.1 200 OK\r\ncontent-length: 1000000000\r\n\r\n");
+	rig_until(&c, "\r\n\r\n");
+	assert_int_equal(pthread_create(&t, NULL, fill, &f), 0);
+	assert_int_equal(rig_record(&rig).end, EG_REASON_client_gone);
+	pthread_join(t, NULL); /* the provider's connection has gone with it */
+	rig_close(&c);
+	rig_close(&u);
+}
+
+static void stream_that_waits_for_the_provider_has_no_limit(void **state)
+{
+	(void)state;
+	each_again("\"stall_ms\":100");
+	ask("");
+	rig_send(&u, "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n");
+	rig_until(&c, "ok\r\n");
+	(void)poll(NULL, 0, 400); /* nothing must happen */
+	rig_send(&u, "3\r\nend\r\n0\r\n\r\n");
+	rig_until(&c, "0\r\n\r\n");
+	assert_int_equal(rig_record(&rig).end, EG_REASON_allowed);
+	rig_close(&c);
+	rig_close(&u);
+}
+
 static void slow_provider_stops_an_upload(void **state)
 {
 	struct fill f = { .e = &c };
@@ -429,6 +461,8 @@ int main(void)
 		cmocka_unit_test(early_answer_to_an_upload),
 		cmocka_unit_test(upload_over_the_bound),
 		cmocka_unit_test(slow_reader_stops_the_provider),
+		cmocka_unit_test(client_that_takes_nothing_is_given_up),
+		cmocka_unit_test(stream_that_waits_for_the_provider_has_no_limit),
 		cmocka_unit_test(slow_provider_stops_an_upload),
 		cmocka_unit_test(large_answer_is_the_same_to_the_byte),
 		cmocka_unit_test(large_request_is_the_same_to_the_byte),
