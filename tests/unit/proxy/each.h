@@ -5,7 +5,7 @@
 #include "tests/unit/proxy/ends.h"
 
 static struct rig rig;
-static struct rig_end c;
+static _unused_ struct rig_end c;
 static _unused_ struct rig_end u;
 
 static int each_start(void **state)
