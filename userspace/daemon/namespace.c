@@ -49,6 +49,9 @@ unsigned namespace_open(struct namespace *ns, struct dataplane *dp)
 		ns->family[f].is_open = ns->family[f].error == 0;
 		came |= ns->family[f].is_open ? 1u << f : 0;
 	}
+	/* Without IPv6 it will not be more: the kernel need not speak of it any longer. */
+	if (namespace_is_up(ns))
+		(void)!dataplane_netns_note(dp, ns->cookie);
 	return came;
 }
 

@@ -36,7 +36,7 @@ struct namespace
 	uint64_t try_us; /* not opened again before */
 	/* Of the census: */
 	bool is_seen;
-	unsigned missed; /* times in a row that nobody was in it */
+	uint64_t empty_us; /* since when nobody was found in it; 0: somebody is */
 	uint64_t number; /* as they came, from 1 */
 	LIST_ENTRY(namespace) by_cookie, by_ino;
 	TAILQ_ENTRY(namespace) all;

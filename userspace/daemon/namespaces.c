@@ -17,12 +17,13 @@
 #include "dataplane/dataplane.h"
 #include "identity/process.h"
 
-#define CENSUS_US  5000000u
-#define SOON_US	   200000u /* after what may have changed something */
-#define RETRY_US   10000u /* between two tries to listen in one namespace */
-/* A process may escape one census (born behind it, its maker gone before it), and commands that
- * come one after the other in a namespace leave it empty in between. */
-#define MISSED_MAX 2u
+#define CENSUS_US      5000000u
+#define SOON_US	       200000u /* after what may have changed something */
+#define RETRY_US       10000u /* between two tries to listen in one namespace */
+/* Before an empty namespace is given up. A process may escape one census (born behind it, its maker
+ * gone before it), and commands that come one after the other leave it empty in between. */
+#define GRACE_US       5000000u
+#define GRACE_SHORT_US 500000u /* while others want its place */
 
 /* ---- one namespace ---- */
 
@@ -236,18 +237,22 @@ static void warn(struct namespaces *n)
 static void on_census(void *ctx)
 {
 	struct namespaces *n = ctx;
+	uint64_t now = clock_mono_us(), grace = n->is_short ? GRACE_SHORT_US : GRACE_US;
 	struct namespace *ns, *next;
 
 	for (ns = TAILQ_FIRST(&n->all); ns; ns = next) {
 		next = TAILQ_NEXT(ns, all);
 		if (ns->is_seen || is_witnessed(n, ns))
-			ns->missed = 0;
-		else if (++ns->missed >= MISSED_MAX)
+			ns->empty_us = 0;
+		else if (ns->empty_us == 0)
+			ns->empty_us = now;
+		else if (now - ns->empty_us >= grace)
 			namespaces_drop(n, ns);
 	}
 	backstop_settle(n->backstop);
 	warn(n);
-	timer_start(&n->next, n->opts.loop, CENSUS_US, n->next.on_time);
+	timer_start(&n->next, n->opts.loop, n->pause_us, n->next.on_time);
+	n->pause_us = n->pause_us * 2 < CENSUS_US ? n->pause_us * 2 : CENSUS_US;
 }
 
 static void on_next(struct timer *t)
@@ -265,9 +270,13 @@ static void on_next(struct timer *t)
 	census_start(n->census);
 }
 
+/* A container is being made, and who will be in it comes within moments. */
 static void on_stranger(void *ctx)
 {
-	census_soon(ctx);
+	struct namespaces *n = ctx;
+
+	n->pause_us = SOON_US;
+	census_soon(n);
 }
 
 /* ---- life ---- */
@@ -311,6 +320,7 @@ int namespaces_new(const struct namespaces_opts *o, struct diag *d, struct names
 		(void)namespaces_free(n);
 		return r;
 	}
+	n->pause_us = CENSUS_US;
 	timer_start(&n->next, o->loop, 0, on_next);
 	*ret = n;
 	return 0;

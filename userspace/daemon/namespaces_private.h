@@ -21,6 +21,7 @@ struct namespaces {
 	struct census *census;
 	struct backstop *backstop;
 	struct timer next; /* census */
+	uint64_t pause_us; /* before the one after it */
 	uint64_t home, home_ino; /* the monitor's own */
 	uint64_t last; /* number given */
 	unsigned n;

@@ -87,8 +87,8 @@ int dataplane_flow_fd(struct dataplane *dp, int *ret_fd) _must_check_;
  * n stamped listeners on EG_PROXY_PORT of loopback (127.0.0.1 or ::1), one SO_REUSEPORT group, in
  * the network namespace of netns_fd (-1: the caller's). All n or none. Close them when the
  * namespace's last workload is gone: they pin it. -EADDRNOTAVAIL: the namespace has no such
- * loopback address (no IPv6, or lo is down; IPv4 can be had all the same); -EADDRINUSE: another process had the port before
- * enforcement began. Both are worth a later retry.
+ * loopback address (no IPv6, or lo is down; IPv4 can be had all the same); -EADDRINUSE: another
+ * process had the port before enforcement began. Both are worth a later retry.
  */
 int dataplane_listen(struct dataplane *dp, int netns_fd, int family, unsigned n, int *ret_fds,
 		     uint64_t *ret_netns) _must_check_;
@@ -98,9 +98,9 @@ int dataplane_netns_cookie(int netns_fd, uint64_t *ret_cookie) _must_check_;
 /* Whether the loopback device of a socket's namespace is up. */
 int dataplane_loopback_up(int sock_fd, bool *ret) _must_check_;
 /*
- * dataplane_listen() notes each namespace that it opened a listener in: of others the kernel says
- * when the first sockets are made there (EG_HOOK_SOCK_CREATE, see struct eg_event). With listeners
- * that came otherwise, note it; when they are closed, forget it.
+ * dataplane_listen() notes each namespace that it opened a listener in, if its loopback device is
+ * up: of others the kernel says when sockets are made there (EG_HOOK_SOCK_CREATE, see struct
+ * eg_event). With listeners that came otherwise, note it; when they are closed, forget it.
  */
 int dataplane_netns_note(struct dataplane *dp, uint64_t cookie) _must_check_;
 void dataplane_netns_forget(struct dataplane *dp, uint64_t cookie);

@@ -97,8 +97,8 @@ static int listen_here(struct dataplane *dp, int family, unsigned n, int *ret_fd
 int dataplane_listen(struct dataplane *dp, int netns_fd, int family, unsigned n, int *ret_fds,
 		     uint64_t *ret_netns)
 {
+	bool inside = false, is_up = false;
 	int home = -EBADF, r;
-	bool inside = false;
 
 	if ((family != AF_INET && family != AF_INET6) || n == 0)
 		return -EINVAL;
@@ -115,7 +115,9 @@ int dataplane_listen(struct dataplane *dp, int netns_fd, int family, unsigned n,
 		netns_leave(home);
 	if (r == 0)
 		r = dataplane_socket_netns(ret_fds[0], ret_netns);
-	return r < 0 ? r : dataplane_netns_note(dp, *ret_netns);
+	if (r < 0 || dataplane_loopback_up(ret_fds[0], &is_up) < 0 || !is_up)
+		return r;
+	return dataplane_netns_note(dp, *ret_netns);
 }
 
 int dataplane_netns_note(struct dataplane *dp, uint64_t cookie)
