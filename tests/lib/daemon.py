@@ -6,6 +6,7 @@ import re
 import signal
 import socket
 import subprocess
+import time
 from pathlib import Path
 
 from .system import BUILD, alive, members, wait_for
@@ -31,7 +32,7 @@ class Daemon:
         self.credentials_dir = world.tmp / "credentials"
         self.log_file = world.tmp / "egretd.log"
         self.policy_file = world.tmp / "policy.json"
-        self.proc, self.prefix = None, list(prefix)
+        self.proc, self.prefix, self.mark = None, list(prefix), 0
         self.credentials_dir.mkdir(mode=0o700, exist_ok=True)
         for name, key in (world.keys if credentials is None else credentials).items():
             self.put_credential(name, key)
@@ -118,9 +119,28 @@ class Daemon:
         """Audit records, oldest first."""
         return self.egret("audit", "list", *filters)
 
+    def mark_now(self):
+        """From here on, record() and event() see only what comes after."""
+        self.mark = time.time_ns() // 1000
+
+    def fresh(self, count=1, *filters):
+        """Records since the mark, once there are that many: the recorder commits in groups."""
+        def found():
+            rows = [r for r in self.records(*filters) if r["time_us"] >= self.mark]
+            return len(rows) >= count and rows
+
+        return wait_for(found, what=f"{count} audit records {filters}")
+
     def record(self, *filters):
-        """The newest record; the recorder commits in groups, so it may take a moment."""
-        return wait_for(lambda: self.records(*filters), what=f"audit record {filters}")[-1]
+        """The newest record since the mark."""
+        return self.fresh(1, *filters)[-1]
+
+    def event(self, reason):
+        """The newest event of a reason since the mark."""
+        def found():
+            return [e for e in self.egret("event", "list", "--reason", reason) if e["time_us"] >= self.mark]
+
+        return wait_for(found, what=f"event {reason}")[-1]
 
     def children(self, role=None):
         """Pids of the child processes, by role as `egret status` says."""

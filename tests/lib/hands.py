@@ -80,11 +80,8 @@ def op_recv(ask):
 
 
 def op_close(ask):
-    """how: fin (orderly), cut (no close_notify), reset, write (half: no more to send)."""
+    """how: fin (orderly), cut (no close_notify), reset."""
     sock, how = socks[ask["id"]], ask.get("how", "fin")
-    if how == "write":
-        sock.shutdown(socket.SHUT_WR)
-        return {}
     if how == "reset":
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     elif how == "fin" and isinstance(sock, ssl.SSLSocket):

@@ -4,6 +4,9 @@
 CHAT_MODELS = ["gpt-4o*", "text-embedding-3-*", "claude-*"]
 
 
+RUN = {"match": [{"run": True}]}  # what `egret run --workload NAME` starts
+
+
 def agent(world, **more):
     """The workload `agent`: whatever runs in the world's `load` cgroup and below."""
     path = "/" + str(world.load.relative_to(world.cgroup.parent))

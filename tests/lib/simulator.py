@@ -50,6 +50,11 @@ class Simulator:
     def wait(self, **what):
         assert self.ask("wait", **what)["came"], (what, self.log())
 
+    def hang_up(self):
+        """Ends all connections: whoever keeps one in a pool has to make a new one."""
+        self.ask("hangup")
+        self.wait(open=0)
+
     def reset(self):
         self.ask("reset")
 

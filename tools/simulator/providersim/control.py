@@ -4,6 +4,7 @@
  {"do":"log"}                                         requests, connections, dns, open connections
  {"do":"reset"}                                       forgets the log, faults, speech and DNS changes
  {"do":"fail","fault":{…},"times":1,"host":…,"path":…} see faults.py
+ {"do":"hangup"}                                      ends every open connection that is idle or not
  {"do":"release"}                                     lets held answers go on
  {"do":"speech","text":…|"events":N,"gap":SECONDS}     what the models say
  {"do":"keys","provider":…,"keys":[…]}                 the keys expected from now on
@@ -34,6 +35,16 @@ def reset(world, _):
 
 def fail(world, ask):
     world.faults.add(ask["fault"], ask.get("times", 1), ask.get("host"), ask.get("path"))
+    return {}
+
+
+def hangup(world, _):
+    """Shuts every connection down for reading and writing; "wait" with open says when all are gone."""
+    for sock in world.journal.sockets():
+        try:
+            socket.socket.shutdown(sock, socket.SHUT_RDWR)  # below TLS, whose thread then sees the end
+        except OSError:
+            pass  # it went by itself
     return {}
 
 
@@ -71,7 +82,7 @@ def wait(world, ask):
     return {"came": journal.wait(holds, ask.get("seconds", DEFAULT_WAIT))}
 
 
-COMMANDS = {f.__name__: f for f in (log, reset, fail, release, speech, keys, dns, wait)}
+COMMANDS = {f.__name__: f for f in (log, reset, fail, hangup, release, speech, keys, dns, wait)}
 
 
 def answer(world, line):

@@ -10,22 +10,31 @@ BODY_SHOWN = 64 << 10
 class Journal:
     def __init__(self, keys):
         self.keys = keys
+        self.open, self.live = 0, {}
         self.changed = threading.Condition()
         self.clear()
 
     def clear(self):
         with self.changed:
             self.requests, self.connections, self.dns = [], [], []
-            self.open = getattr(self, "open", 0)
             self.changed.notify_all()
 
-    def connection(self, **entry):
+    def sockets(self):
+        with self.changed:
+            return list(self.live.values())
+
+    def connection(self, sock, **entry):
         with self.changed:
             entry.update(n=len(self.connections), state="handshake", requests=0)
             self.connections.append(entry)
             self.open += 1
+            self.live[id(entry)] = sock
             self.changed.notify_all()
         return entry
+
+    def secured(self, entry, sock):
+        with self.changed:
+            self.live[id(entry)] = sock
 
     def request(self, **entry):
         with self.changed:
@@ -48,6 +57,7 @@ class Journal:
         with self.changed:
             entry["state"] = state
             self.open -= 1
+            self.live.pop(id(entry), None)
             self.changed.notify_all()
 
     def wait(self, condition, seconds):

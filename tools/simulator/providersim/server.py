@@ -44,7 +44,7 @@ def accept_loop(listener, world):
 
 
 def connection(sock, peer, world):
-    entry = world.journal.connection(peer=peer[0], to=sock.getsockname()[0])
+    entry = world.journal.connection(sock, peer=peer[0], to=sock.getsockname()[0])
     state = "closed"
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     sock.settimeout(IDLE)
@@ -69,6 +69,7 @@ def handshake(sock, entry, world):
     context = world.authority.contexts[fault]
     secure = context.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
     secure.asked_for = None
+    world.journal.secured(entry, secure)
     try:
         secure.do_handshake()
     except (OSError, ssl.SSLError):
