@@ -58,8 +58,9 @@ keys() {
 
 start_simulator() {
 	mkfifo "$tmp/input"
+	mkdir "$tmp/internet"
 	ip netns exec "$net" env -i PATH="$PATH" tools/simulator/egret-simulator --listen 203.0.113.10 --dns 203.0.113.53 \
-		--dir "$tmp/internet" --control "$tmp/simulator.sock" --name free.example@203.0.113.99 \
+		--dir "$tmp/internet/tls" --control "$tmp/simulator.sock" --name free.example@203.0.113.99 \
 		--key "openai=$(cat "$tmp/credentials/openai")" --key "anthropic=$(cat "$tmp/credentials/anthropic")" \
 		<"$tmp/input" >"$tmp/ready" 2>"$tmp/simulator.log" &
 	simulator=$!
@@ -80,6 +81,7 @@ start_simulator
 echo "nameserver 203.0.113.53" >"$tmp/resolv.conf"
 
 # The story runs as a person on that host would: a shell in a cgroup, in that network, with that DNS.
+# shellcheck disable=SC2016 # for the inner shell
 env -i PATH="$PWD/build:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin" HOME="$tmp" LANG=C.UTF-8 \
 	TERM="${TERM:-dumb}" TMP="$tmp" CGROUP="$cgroup" NODE_PATH="$PWD/build/npm/node_modules" \
 	sh -c 'echo $$ >"$CGROUP/person/cgroup.procs" && exec "$@"' sh \
