@@ -6,6 +6,7 @@
 #include <sys/mman.h>
 
 #include "base/clock.h"
+#include "base/nearest.h"
 #include "daemon/trusted.h"
 
 #include "embed_default.h"
@@ -70,10 +71,10 @@ static int read_policy(const struct edition_from *from, struct edition *e, struc
 	int fd = from->policy_fd, r = 0;
 
 	if (fd < 0) {
-		r = trusted_open(from->policy, EDITION_FILE_MAX, true, d, &opened);
+		r = trusted_open(from->policy, EDITION_FILE_MAX, !from->policy_needed, d, &opened);
 		fd = opened;
 	}
-	if (r == -ENOENT) {
+	if (r == -ENOENT && !from->policy_needed) {
 		buf_init(&e->text, sizeof(embed_default));
 		(void)slice_copy(slice_str(BUILT_IN), e->source, sizeof(e->source));
 		return buf_append(&e->text, embed_default, sizeof(embed_default) - 1);
@@ -182,6 +183,25 @@ struct edition *edition_free(struct edition *e)
 	buf_release(&e->text);
 	free(e);
 	return NULL;
+}
+
+int edition_check_credentials(const struct edition *e, const struct config *c, struct diag *d)
+{
+	for (size_t i = 0; i < c->n_credentials; i++) {
+		struct slice name = slice_str(c->credentials[i].provider);
+		struct nearest near;
+		char hint[128];
+
+		if (catalogue_find_provider(e->catalogue, name) >= 0)
+			continue;
+		nearest_init(&near, name);
+		for (unsigned k = 0; k < catalogue_providers(e->catalogue); k++)
+			nearest_offer(&near, catalogue_provider(e->catalogue, k)->name);
+		nearest_hint(&near, hint, sizeof(hint));
+		return diag_at(d, 0, 0, "credential %s: there is no provider \"%s\"%s",
+			       c->credentials[i].id, c->credentials[i].provider, hint);
+	}
+	return 0;
 }
 
 const char *edition_provider(const struct edition *e, unsigned provider, char *to, size_t size)

@@ -33,14 +33,19 @@ struct edition {
 
 struct edition_from {
 	const struct config_list *catalogue; /* files over the built-in one */
-	const char *policy; /* file; a missing one is the built-in policy */
+	const char *policy; /* file; a missing one is the built-in policy... */
 	int policy_fd; /* an open one instead, `policy` then is its name; -EBADF */
+	bool policy_needed; /* ... unless it must be there */
 };
 
 /* -errno with d filled. */
 int edition_new(const struct edition_from *from, uint32_t generation, struct diag *d,
 		struct edition **ret) _must_check_;
 struct edition *edition_free(struct edition *e); /* returns NULL */
+
+/* Whether every configured credential is for a provider there is; -EINVAL with d filled. */
+int edition_check_credentials(const struct edition *e, const struct config *c,
+			      struct diag *d) _must_check_;
 
 /* A provider's name by the catalogue's index; NULL past the end. Into `to`, which is returned. */
 const char *edition_provider(const struct edition *e, unsigned provider, char *to, size_t size);

@@ -120,10 +120,14 @@ static int check(const struct config_where *where)
 
 	r = config_load(where, &d, &c);
 	if (r == 0) {
-		const struct edition_from from = { &c->catalogue, c->policy, -EBADF };
+		const struct edition_from from = { .catalogue = &c->catalogue,
+						   .policy = c->policy,
+						   .policy_fd = -EBADF };
 
 		r = edition_new(&from, 1, &d, &e);
 	}
+	if (r == 0)
+		r = edition_check_credentials(e, c, &d);
 	if (r == 0)
 		r = identity_check(e->doc, &d);
 	diag_format(&d, text, sizeof(text));

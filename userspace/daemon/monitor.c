@@ -182,8 +182,9 @@ static int first_edition(struct monitor *m, struct diag *d)
 	const struct edition_from from = { .catalogue = &m->config->catalogue,
 					   .policy = m->config->policy,
 					   .policy_fd = -EBADF };
+	int r = edition_new(&from, 1, d, &m->edition);
 
-	return edition_new(&from, 1, d, &m->edition);
+	return r < 0 ? r : edition_check_credentials(m->edition, m->config, d);
 }
 
 static void on_new_endpoint(void *ctx)

@@ -72,9 +72,12 @@ static void put_in_force(struct monitor *m, struct edition *e)
 static int new_edition(struct monitor *m, const struct config *c, int fd, const char *name,
 		       struct diag *d, struct edition **ret)
 {
+	/* A policy that was in force and is gone is a mistake: what is built in may allow more. */
 	const struct edition_from from = { .catalogue = &c->catalogue,
 					   .policy = fd >= 0 ? name : c->policy,
-					   .policy_fd = fd };
+					   .policy_fd = fd,
+					   .policy_needed =
+						   strcmp(m->edition->source, c->policy) == 0 };
 
 	return edition_new(&from, m->edition->generation + 1, d, ret);
 }
@@ -155,9 +158,15 @@ int reload_all(struct monitor *m, struct diag *d, const char **ret_reason)
 		*ret_reason = "bad_policy";
 		r = new_edition(m, c, -EBADF, NULL, d, &e);
 	}
+	if (r == 0) {
+		*ret_reason = "bad_config";
+		r = edition_check_credentials(e, c, d);
+	}
 	/* The last that can refuse: it puts the workloads in force itself. */
-	if (r == 0)
+	if (r == 0) {
+		*ret_reason = "bad_policy";
 		r = identity_load(m->identity, e->doc, e->generation, d);
+	}
 	if (r < 0) {
 		(void)edition_free(e);
 		(void)config_free(c);

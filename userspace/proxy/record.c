@@ -40,7 +40,8 @@ void record_caller(struct exchange *x)
 {
 	struct eg_record *r = x->rec;
 	const struct eg_flow *f = &x->caller->flow;
-	const struct attested *a = x->who;
+	/* A request that cannot be read belongs to whom the connection was found to belong to. */
+	const struct attested *a = x->who ? x->who : x->caller->who;
 
 	if (!r)
 		return;
