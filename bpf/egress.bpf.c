@@ -3,9 +3,11 @@
  * The gate: whatever the socket calls did, no packet of an enforced cgroup leaves for a governed
  * address unless egret's own socket sends it. The only hook that sees UDP-Lite, raw sockets, DNAT
  * and sockets older than enforcement. Decides on the IP destination alone: ports are the sender's.
+ * What is not governed is then for the modes of the socket's cgroup (lib/gate.h).
  */
 #include "lib/kernel.h"
 #include "lib/config.h"
+#include "lib/gate.h"
 #include "lib/governed.h"
 #include "lib/packet.h"
 #include "lib/skb.h"
@@ -29,7 +31,7 @@ static __always_inline int is_kernel_reply(struct __sk_buff *skb, const struct p
 	return sk->sk_type == SOCK_RAW && sk->sk_kern_sock;
 }
 
-static __always_inline void report(struct __sk_buff *skb, struct bpf_sock *sk,
+static __always_inline void report(struct __sk_buff *skb, enum eg_reason reason,
 				   const struct packet *p, __u32 provider)
 {
 	struct sk_buff *kern = bpf_cast_to_kern_ctx(skb);
@@ -49,7 +51,7 @@ static __always_inline void report(struct __sk_buff *skb, struct bpf_sock *sk,
 	f.sk_cgroup = bpf_skb_cgroup_id(skb);
 	f.cgroup = f.sk_cgroup;
 	f.cookie = bpf_get_socket_cookie(skb);
-	count_event(ksk->sk_cgrp_data.cgroup, EG_HOOK_EGRESS, EG_REASON_k_packet, &f);
+	count_event(ksk->sk_cgrp_data.cgroup, EG_HOOK_EGRESS, reason, &f);
 }
 
 SEC("cgroup_skb/egress")
@@ -59,6 +61,7 @@ int eg_egress(struct __sk_buff *skb)
 	struct sock *ksk = kern->sk;
 	struct bpf_sock *sk = skb->sk;
 	struct packet p = {};
+	enum eg_reason reason = EG_REASON_k_packet;
 	struct governed g;
 	enum packet_kind kind;
 
@@ -74,11 +77,14 @@ int eg_egress(struct __sk_buff *skb)
 	governed_lookup(&p.dst, &g);
 	if (ksk)
 		governed_lookup_learned(ksk->sk_cgrp_data.cgroup, &p.dst, &g);
-	if (!g.provider && kind == PACKET_PLAIN)
-		return verdict_allow();
+	if (!g.provider && kind == PACKET_PLAIN) {
+		reason = mode_any() ? gate_modes(skb, &p) : EG_REASON_allowed;
+		if (reason == EG_REASON_allowed)
+			return verdict_allow();
+	}
 	if (kind == PACKET_PLAIN && is_kernel_reply(skb, &p))
 		return verdict_allow();
 	if (sk)
-		report(skb, sk, &p, g.provider);
-	return verdict_drop(EG_HOOK_EGRESS, EG_REASON_k_packet);
+		report(skb, reason, &p, g.provider);
+	return verdict_drop(EG_HOOK_EGRESS, reason);
 }

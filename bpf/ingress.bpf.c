@@ -2,18 +2,20 @@
 /*
  * Learns addresses of governed names from DNS answers, before the client has them: the packet is read
  * on its way into the socket. A convenience for names with many or changing addresses, never the
- * boundary: what is learned is redirected, what is not is caught elsewhere. Always lets pass.
+ * boundary: what is learned is redirected, what is not is caught elsewhere. In cgroups that may reach
+ * a list of names only, also the addresses of those names. Always lets pass.
  */
 #include "lib/kernel.h"
 #include "lib/config.h"
 #include "lib/dns.h"
 #include "lib/learn.h"
 #include "lib/packet.h"
+#include "lib/permit.h"
 #include "lib/skb.h"
 #include "lib/verdict.h"
 
 #define DNS_PORT 53
-#define TCP_ROOM 60 /* of a TCP header */
+#define FOUND_MAX 64 /* addresses taken from one answer; a power of two */
 
 /*
  * Work area, by CPU: this hook runs in softirq, one at a time. `busy` covers kernels where it can be
@@ -22,7 +24,15 @@
 struct work {
 	__u32 busy;
 	__u32 provider; /* of the name we are at; 0: not governed */
+	__u32 list;	/* of a cgroup that may not reach just anything; 0 */
+	__u64 rule;	/* by which the name asked for is on it; 0: it is not */
+	__u64 netns;
 	__u64 now_ns;
+	__u32 n_found;
+	struct {
+		struct eg_addr addr;
+		__u32 provider;
+	} found[FOUND_MAX];
 	struct dns dns;
 };
 
@@ -69,24 +79,74 @@ static __always_inline __u32 provider_at(struct walk *k, __u32 at)
 	return rule && dns_name_matches(d, rule) ? rule->provider : 0;
 }
 
-/* A function of its own: it is called in six places. */
-static __noinline void learn(struct walk *k, __u32 at, __u32 n)
+/* The rule of the list for the name that provider_at() has just read; 0: none. */
+static __always_inline __u64 rule_at(struct walk *k)
 {
-	struct eg_learned *into;
+	struct dns *d = &k->w->dns;
+	struct eg_allow_name *a;
+
+	if (!k->w->list || d->name_n == 0 || d->label)
+		return 0;
+	d->listed.list = k->w->list;
+	d->listed.prefix_len = 32 + d->name_n * 8;
+	a = bpf_map_lookup_elem(&eg_allow_name, &d->listed);
+	if (!a)
+		return 0;
+	return a->name_n == d->name_n ? a->self : a->below;
+}
+
+/* Kept until the answer has been read: called in six places, this is small, and learning is not. */
+static __noinline void find(struct walk *k, __u32 at, __u32 n)
+{
+	__u64 i = DNS_INDEX(k->w->n_found, FOUND_MAX);
 	struct eg_addr a;
 
-	if (!dns_addr(&k->w->dns, at, n, &a))
+	if (k->w->n_found >= FOUND_MAX || !dns_addr(&k->w->dns, at, n, &a))
 		return;
 	config_unembed(&a);
 	if (addr_is_local(&a)) /* never governed, whoever says so */
 		return;
+	k->w->found[i].addr = a;
+	k->w->found[i].provider = k->w->provider;
+	k->w->n_found++;
+}
+
+static __always_inline void learn_allowed(struct walk *k, const struct eg_addr *a)
+{
+	struct eg_allowed *into;
+
+	into = bpf_cgrp_storage_get(&eg_allowed, k->cgroup, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	if (!into) {
+		count_key(EG_COUNT_DNS_BAD);
+		return;
+	}
+	allow_put(into, a, k->w->netns, k->w->rule, k->w->now_ns);
+	count_key(EG_COUNT_DNS_LEARNED);
+}
+
+static __always_inline void learn_governed(struct walk *k, const struct eg_addr *a, __u32 provider)
+{
+	struct eg_learned *into;
+
 	into = bpf_cgrp_storage_get(&eg_learned, k->cgroup, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
 	if (!into) {
 		count_key(EG_COUNT_DNS_BAD);
 		return;
 	}
-	learn_put(into, &a, k->w->provider, k->w->now_ns);
+	learn_put(into, a, provider, EG_ENDPOINT_LEARNED, k->w->now_ns);
 	count_key(EG_COUNT_DNS_LEARNED);
+}
+
+static long learn(__u32 i, struct walk *k)
+{
+	__u64 at = DNS_INDEX(i, FOUND_MAX);
+	struct eg_addr a = k->w->found[at].addr;
+
+	if (k->w->found[at].provider)
+		learn_governed(k, &a, k->w->found[at].provider);
+	if (k->w->rule)
+		learn_allowed(k, &a);
+	return 0;
 }
 
 /* A parameter of an HTTPS record; of the address hints, the first two are taken. */
@@ -103,13 +163,13 @@ static long param(__u32 i, struct walk *k)
 	if (d->at > d->data_end)
 		return 1;
 	if (key == DNS_PARAM_IPV4HINT && n >= 4)
-		learn(k, at + 4, 4);
+		find(k, at + 4, 4);
 	if (key == DNS_PARAM_IPV4HINT && n >= 8)
-		learn(k, at + 8, 4);
+		find(k, at + 8, 4);
 	if (key == DNS_PARAM_IPV6HINT && n >= 16)
-		learn(k, at + 4, 16);
+		find(k, at + 4, 16);
 	if (key == DNS_PARAM_IPV6HINT && n >= 32)
-		learn(k, at + 20, 16);
+		find(k, at + 20, 16);
 	if (key == DNS_PARAM_ECH)
 		count_key(EG_COUNT_DNS_ECH);
 	return 0;
@@ -135,35 +195,60 @@ static long record(__u32 i, struct walk *k)
 		count_key(EG_COUNT_DNS_BAD);
 		return 1;
 	}
-	if (!k->w->provider) { /* an alias into a governed name: what follows is of interest */
-		if (d->type == DNS_CNAME)
-			k->w->provider = provider_at(k, d->data);
+	/* An alias into a governed name: what follows is of interest. Into an allowed one it is not:
+	 * the name asked for must be on the list itself. */
+	if (!k->w->provider && d->type == DNS_CNAME) {
+		k->w->provider = provider_at(k, d->data);
 		return 0;
 	}
+	if (!k->w->provider && !k->w->rule)
+		return 0;
 	if (d->type == DNS_A && d->data_end - d->data == 4)
-		learn(k, d->data, 4);
+		find(k, d->data, 4);
 	else if (d->type == DNS_AAAA && d->data_end - d->data == 16)
-		learn(k, d->data, 16);
+		find(k, d->data, 16);
 	else if (d->type == DNS_HTTPS || d->type == DNS_SVCB)
 		https(k);
 	return 0;
 }
 
-static __always_inline void answer(struct work *w, struct cgroup *cgroup)
+static __always_inline void find_list(struct work *w, struct sock *sk)
 {
-	struct walk k = { .w = w, .cgroup = cgroup };
-	struct dns *d = &w->dns;
+	struct eg_mode m = {};
 
+	if (mode_any())
+		mode_of(sk->sk_cgrp_data.cgroup, &m);
+	w->list = m.egress == EG_EGRESS_DENY ? m.list : 0;
+	w->netns = sk->__sk_common.skc_net.net->net_cookie;
+}
+
+/* The message in the work area. Global: the verifier walks it once, not on every path that leads here. */
+__noinline int answer(struct __sk_buff *skb, struct work *w)
+{
+	struct sk_buff *kern = bpf_cast_to_kern_ctx(skb);
+	struct sock *ksk = kern->sk;
+	struct walk k = { .w = w };
+	struct dns *d;
+
+	if (!w || !ksk)
+		return 0;
+	k.cgroup = ksk->sk_cgrp_data.cgroup;
+	d = &w->dns;
 	if (!dns_header(d)) {
 		count_key(EG_COUNT_DNS_BAD);
-		return;
+		return 0;
 	}
+	find_list(w, ksk);
 	count_key(EG_COUNT_DNS_ANSWERS);
 	w->now_ns = bpf_ktime_get_ns();
 	w->provider = provider_at(&k, d->at);
+	w->rule = rule_at(&k);
 	bpf_loop(DNS_LABELS_MAX, skip_label, &k, 0);
 	d->at += 4; /* type and class of the question */
+	w->n_found = 0;
 	bpf_loop(d->records, record, &k, 0);
+	bpf_loop(w->n_found, learn, &k, 0);
+	return 0;
 }
 
 /* Offset of a DNS message from port 53 of a trusted resolver; 0: this is none. */
@@ -213,10 +298,8 @@ static __always_inline int copy_message(struct __sk_buff *skb, __u32 at, struct 
 SEC("cgroup_skb/ingress")
 int eg_ingress(struct __sk_buff *skb)
 {
-	struct sk_buff *kern = bpf_cast_to_kern_ctx(skb);
 	struct bpf_sock *sk = skb->sk;
 	__u32 zero = 0, at;
-	struct sock *ksk;
 	struct work *w;
 
 	if (sk)
@@ -224,13 +307,12 @@ int eg_ingress(struct __sk_buff *skb)
 	if (!sk || (sk->protocol == IPPROTO_TCP && sk->dst_port != bpf_htons(DNS_PORT)))
 		return verdict_allow();
 	at = find_message(skb);
-	ksk = kern->sk;
 	w = bpf_map_lookup_elem(&eg_dnswork, &zero);
-	if (!at || !ksk || !w || w->busy)
+	if (!at || !w || w->busy)
 		return verdict_allow();
 	w->busy = 1;
 	if (copy_message(skb, at, &w->dns) == 0)
-		answer(w, ksk->sk_cgrp_data.cgroup);
+		answer(skb, w);
 	w->busy = 0;
 	return verdict_allow();
 }

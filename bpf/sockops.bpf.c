@@ -7,6 +7,7 @@
  */
 #include "lib/kernel.h"
 #include "lib/addr.h"
+#include "lib/mode.h"
 #include "lib/verdict.h"
 
 #define TCP_CLOSE_STATE 7
@@ -82,7 +83,7 @@ static __always_inline void on_accept(struct bpf_sock_ops *o, struct bpf_sock *s
 	struct eg_tuple k = {};
 	struct eg_flow *f;
 
-	if (o->local_port != EG_PROXY_PORT || !bpf_sk_storage_get(&eg_stamp, sk, 0, 0))
+	if (!bpf_sk_storage_get(&eg_stamp, sk, 0, 0))
 		return; /* not a child of our listener */
 	listener_tuple(o, bpf_get_netns_cookie(o), &k);
 	f = bpf_map_lookup_elem(&eg_tuple, &k);
@@ -96,6 +97,21 @@ static __always_inline void on_accept(struct bpf_sock_ops *o, struct bpf_sock *s
 	}
 	bpf_map_delete_elem(&eg_tuple, &k);
 	count_reason(EG_HOOK_SOCKOPS, EG_REASON_allowed);
+}
+
+/* A peer's connection to a workload that may not reach out: its answers pass the gate. */
+static __always_inline void on_passive(struct bpf_sock_ops *o, struct bpf_sock *sk)
+{
+	struct bpf_sock_ops_kern *kern = bpf_cast_to_kern_ctx(o);
+	struct open open = { .passive = 1 };
+	struct eg_mode m;
+
+	if (!mode_any())
+		return;
+	mode_of(kern->sk->sk_cgrp_data.cgroup, &m);
+	if (m.egress == EG_EGRESS_DENY &&
+	    !bpf_sk_storage_get(&eg_open, sk, &open, BPF_SK_STORAGE_GET_F_CREATE))
+		count_reason(EG_HOOK_SOCKOPS, EG_REASON_k_storage);
 }
 
 /* Refused or given up before it was accepted: its entry goes, unless the ports are already reused. */
@@ -125,7 +141,9 @@ int eg_sockops(struct bpf_sock_ops *o)
 		on_connect(o, sk);
 		break;
 	case BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB:
-		on_accept(o, sk);
+		if (o->local_port == EG_PROXY_PORT)
+			on_accept(o, sk);
+		on_passive(o, sk);
 		break;
 	case BPF_SOCK_OPS_STATE_CB:
 		if (o->args[1] == TCP_CLOSE_STATE)

@@ -86,3 +86,11 @@ addr_inline int addr_is_local(const struct eg_addr *d)
 		return d->a[3] == 0 || (d->a[3] & bpf_htonl(0xff000000)) == bpf_htonl(0x7f000000);
 	return d->a[0] == 0 && d->a[1] == 0 && d->a[2] == 0 && bpf_ntohl(d->a[3]) <= 1;
 }
+
+/* fe80::/10 or 169.254.0.0/16. */
+addr_inline int addr_is_link_local(const struct eg_addr *d)
+{
+	if (addr_is_mapped(d))
+		return (d->a[3] & bpf_htonl(0xffff0000)) == bpf_htonl(0xa9fe0000);
+	return (d->a[0] & bpf_htonl(0xffc00000)) == bpf_htonl(0xfe800000);
+}

@@ -9,6 +9,7 @@
 #include "lib/config.h"
 #include "lib/governed.h"
 #include "lib/identity.h"
+#include "lib/permit.h"
 #include "lib/verdict.h"
 
 #define TCP_LISTEN_STATE 10
@@ -57,7 +58,108 @@ struct wanted {
 	enum eg_hook hook;
 };
 
-/* Why a governed destination cannot be redirected; `allowed`: it can. */
+/* What policy's modes say of a destination that is not governed. */
+enum mode_says { MODE_PASS, MODE_CAPTURE, MODE_DENIED, MODE_QUIC, MODE_OURS, MODE_GOVERNED };
+
+/* May a cgroup with this list reach it? A name's rule is kept on the socket: see struct open. Global,
+ * as decide_modes(): the verifier walks each once, not on every path that leads here. */
+__noinline int decide_permit(struct bpf_sock_addr *ctx, const struct permit *p, __u32 connect)
+{
+	struct bpf_sock_addr_kern *kern = bpf_cast_to_kern_ctx(ctx);
+	struct bpf_sock *sk = ctx->sk;
+	struct open *open;
+	__u64 rule;
+
+	if (!p) /* the verifier does not know its callers */
+		return 0;
+	if (permit_address(p))
+		return 1;
+	rule = permit_learned(kern->sk->sk_cgrp_data.cgroup, p);
+	if (!rule)
+		rule = permit_learned(bpf_get_current_task_btf()->cgroups->dfl_cgrp, p);
+	if (!rule)
+		return 0;
+	if (!connect || !sk)
+		return 1;
+	open = bpf_sk_storage_get(&eg_open, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+	if (open) {
+		open->dst = p->dst;
+		open->rule = rule;
+	}
+	return 1;
+}
+
+static __always_inline int decide_capture(struct bpf_sock_addr *ctx, __u32 capture, __u32 port,
+					  const struct eg_addr *dst, __u32 connect)
+{
+	int is_tls = config_is_redirected(port);
+
+	if (capture == EG_CAPTURE_NAMES)
+		return MODE_PASS;
+	if (ctx->protocol == IPPROTO_UDP)
+		return is_tls ? MODE_QUIC : MODE_PASS;
+	if (!connect || ctx->protocol != IPPROTO_TCP || addr_is_link_local(dst))
+		return MODE_PASS;
+	return is_tls || capture == EG_CAPTURE_ALL ? MODE_CAPTURE : MODE_PASS;
+}
+
+/* Of both cgroups, the caller's and the socket's. A kernel thread speaks for nobody: the socket's. */
+__noinline int decide_modes(struct bpf_sock_addr *ctx, const struct eg_addr *dst, __u32 port,
+			    __u32 connect)
+{
+	struct bpf_sock_addr_kern *kern = bpf_cast_to_kern_ctx(ctx);
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct cgroup *caller = task->cgroups->dfl_cgrp, *creator = kern->sk->sk_cgrp_data.cgroup;
+	struct permit p = { .port = port, .proto = ctx->protocol };
+	struct eg_mode mine, other;
+
+	if (!dst)
+		return MODE_DENIED;
+	p.dst = *dst;
+	mode_of(creator, &mine);
+	other = mine;
+	if (caller != creator && !(task->flags & PF_KTHREAD))
+		mode_of(caller, &other);
+	if (mine.egress == EG_EGRESS_DENY || other.egress == EG_EGRESS_DENY) {
+		if (connect && ctx->sk) /* what opened the socket before does not open it again */
+			bpf_sk_storage_delete(&eg_open, ctx->sk);
+		p.netns = bpf_get_netns_cookie(ctx);
+		p.now_ns = bpf_ktime_get_ns();
+		p.list = other.list;
+		if (other.egress == EG_EGRESS_DENY &&
+		    (mine.egress != EG_EGRESS_DENY || mine.list != other.list) &&
+		    !decide_permit(ctx, &p, connect))
+			return MODE_DENIED;
+		/* The socket's last: its rule is the one that the gate looks for. */
+		p.list = mine.list;
+		if (mine.egress == EG_EGRESS_DENY && !decide_permit(ctx, &p, connect))
+			return MODE_DENIED;
+	}
+	return decide_capture(ctx, mine.capture > other.capture ? mine.capture : other.capture, port,
+			      dst, connect);
+}
+
+/* What becomes of a destination that is not governed. Most of all ends in the first lines. */
+static __always_inline enum mode_says decide_free(struct bpf_sock_addr *ctx, const struct wanted *r,
+						  const struct eg_addr *dst, __u32 look, int connect)
+{
+	int says = MODE_PASS;
+
+	if (connect && r->port == EG_PROXY_PORT && ctx->protocol != IPPROTO_UDP &&
+	    addr_is_local(dst)) /* our listener is TCP */
+		return MODE_OURS;
+	if (!look && !mode_any())
+		return MODE_PASS;
+	if (addr_is_local(dst))
+		return MODE_PASS;
+	if (mode_any())
+		says = decide_modes(ctx, dst, r->port, connect);
+	if (says == MODE_PASS && look)
+		says = decide_capture(ctx, EG_CAPTURE_TLS, r->port, dst, connect);
+	return says;
+}
+
+/* Why a destination cannot be redirected; `allowed`: it can. */
 static __always_inline enum eg_reason decide_connect(struct bpf_sock_addr *ctx,
 						     struct bpf_sock *sk,
 						     const struct wanted *r,
@@ -71,7 +173,7 @@ static __always_inline enum eg_reason decide_connect(struct bpf_sock_addr *ctx,
 		return EG_REASON_k_udp;
 	if (ctx->protocol != IPPROTO_TCP || ctx->type != SOCK_STREAM)
 		return EG_REASON_k_protocol;
-	if (!config_is_redirected(r->port))
+	if (f->provider && !config_is_redirected(r->port))
 		return EG_REASON_k_port;
 	if (!decide_listener_ok(ctx, r->to_v4))
 		return EG_REASON_k_no_listener;
@@ -96,6 +198,7 @@ static __always_inline int decide(struct bpf_sock_addr *ctx, const struct wanted
 	struct client c = { .asked = r->asked };
 	struct eg_addr dst = r->asked;
 	struct bpf_sock *sk = ctx->sk; /* once: two loads are unrelated pointers to the verifier */
+	enum mode_says says = MODE_GOVERNED;
 	struct governed g;
 	enum eg_reason reason;
 
@@ -108,8 +211,11 @@ static __always_inline int decide(struct bpf_sock_addr *ctx, const struct wanted
 	if (connect) /* a record belongs to one connect(), not to one socket */
 		bpf_sk_storage_delete(&eg_cflow, sk);
 	decide_lookup(ctx, &dst, &g);
-	if (!g.provider && !(connect && r->port == EG_PROXY_PORT && addr_is_local(&dst)))
-		return verdict_allow();
+	if (!g.provider) {
+		says = decide_free(ctx, r, &dst, g.look, connect);
+		if (says == MODE_PASS)
+			return verdict_allow();
+	}
 	if (bpf_sk_storage_get(&eg_stamp, sk, 0, 0))
 		return verdict_allow();
 
@@ -118,21 +224,25 @@ static __always_inline int decide(struct bpf_sock_addr *ctx, const struct wanted
 	c.flow.family = r->family;
 	identity_task(&c.flow);
 	identity_socket(ctx, &c.flow);
-	if (!g.provider) {
-		if (ctx->protocol == IPPROTO_UDP) /* our listener is TCP */
-			return verdict_allow();
+	/* Nobody's own doing, and not governed: the server name is still looked at on the wire. */
+	if (says == MODE_CAPTURE && c.flow.flags & EG_FLOW_KTHREAD)
+		return verdict_allow();
+	if (says == MODE_OURS)
 		return decide_refuse(ctx, r, EG_REASON_k_proxy_port, &c.flow, 0);
-	}
 	c.flow.provider = g.provider;
 	if (g.learned)
 		c.flow.flags |= EG_FLOW_LEARNED;
-	reason = connect ? decide_connect(ctx, sk, r, &c.flow) : EG_REASON_k_udp;
+	if (says == MODE_DENIED || says == MODE_QUIC)
+		reason = says == MODE_DENIED ? EG_REASON_k_egress_denied : EG_REASON_k_quic;
+	else
+		reason = connect ? decide_connect(ctx, sk, r, &c.flow) : EG_REASON_k_udp;
 	if (reason == EG_REASON_allowed &&
 	    !bpf_sk_storage_get(&eg_cflow, sk, &c, BPF_SK_STORAGE_GET_F_CREATE))
 		reason = EG_REASON_k_storage;
 	/* getaddrinfo() connects UDP sockets only to sort addresses: counted, not worth an event. */
 	if (reason != EG_REASON_allowed)
-		return decide_refuse(ctx, r, reason, &c.flow, connect && reason == EG_REASON_k_udp);
+		return decide_refuse(ctx, r, reason, &c.flow,
+				     connect && ctx->protocol == IPPROTO_UDP);
 	count_reason(r->hook, EG_REASON_allowed);
 	return VERDICT_REDIRECT;
 }

@@ -41,8 +41,16 @@ struct dns {
 		__u64 name_word[512 / 8];
 	};
 	__u8 msg[DNS_MSG_MAX + 256]; /* room, so that 16 bytes at any masked offset are inside */
-	struct eg_name_key key;
+	union { /* the same name for two tries: one key's list is the other's length */
+		struct {
+			__u32 unused;
+			struct eg_name_key key;
+		};
+		struct eg_allow_name_key listed;
+	};
 };
+_Static_assert(__builtin_offsetof(struct dns, key.s) == __builtin_offsetof(struct dns, listed.s),
+	       "both keys hold the name at one place");
 
 /* An index below a power of two, in one register that the verifier can follow: clang 14 otherwise
  * checks one copy and uses another. */

@@ -8,6 +8,7 @@
 struct governed {
 	__u32 provider; /* index + 1; 0: not governed */
 	__u32 learned;	/* 1: from DNS, in the cgroup at hand */
+	__u32 look;	/* 1: not known whose it is, to be looked at (EG_PROVIDER_LOOK) */
 };
 
 static __always_inline void governed_lookup(const struct eg_addr *dst, struct governed *ret)
@@ -17,6 +18,7 @@ static __always_inline void governed_lookup(const struct eg_addr *dst, struct go
 
 	ret->provider = e ? e->provider : 0;
 	ret->learned = 0;
+	ret->look = 0;
 }
 
 /* The provider learned for an address; 0: none. Global, so that the verifier walks it once, not once
@@ -36,12 +38,18 @@ static __always_inline void governed_lookup_learned(struct cgroup *cgroup, const
 						    struct governed *ret)
 {
 	struct eg_learned *t;
+	__u32 provider;
 
 	if (ret->provider || !cgroup)
 		return;
 	t = bpf_cgrp_storage_get(&eg_learned, cgroup, 0, 0);
 	if (!t) /* nobody in it ever asked for a governed name */
 		return;
-	ret->provider = governed_in_table(t, dst);
-	ret->learned = ret->provider != 0;
+	provider = governed_in_table(t, dst);
+	if (provider == EG_PROVIDER_LOOK) {
+		ret->look = 1;
+		return;
+	}
+	ret->provider = provider;
+	ret->learned = provider != 0;
 }

@@ -23,11 +23,15 @@ static __always_inline void identity_exe(struct task_struct *task, struct eg_flo
 	f->exe_gen = exe->f_inode->i_generation;
 }
 
-static __always_inline void identity_task(struct eg_flow *f)
+/* Global, as identity_socket(): the verifier walks it once, and each field of a kernel struct costs it
+ * a search. */
+__noinline int identity_task(struct eg_flow *f)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	__u64 pid = bpf_get_current_pid_tgid(), uid = bpf_get_current_uid_gid();
 
+	if (!f) /* the verifier does not know its callers */
+		return 0;
 	f->tgid = pid >> 32;
 	f->tid = (__u32)pid;
 	f->uid = (__u32)uid;
@@ -44,17 +48,21 @@ static __always_inline void identity_task(struct eg_flow *f)
 	identity_exe(task, f);
 	if (bpf_get_current_comm(f->comm, sizeof(f->comm)))
 		f->comm[0] = 0; /* for people only: not worth a refusal */
+	return 0;
 }
 
 /* The socket's side: cgroup of its creator, cookies, what was asked for. */
-static __always_inline void identity_socket(struct bpf_sock_addr *ctx, struct eg_flow *f)
+__noinline int identity_socket(struct bpf_sock_addr *ctx, struct eg_flow *f)
 {
 	struct bpf_sock_addr_kern *kern = bpf_cast_to_kern_ctx(ctx);
 
+	if (!f)
+		return 0;
 	f->sk_cgroup = kern->sk->sk_cgrp_data.cgroup->kn->id;
 	if (f->sk_cgroup != f->cgroup)
 		f->flags |= EG_FLOW_CGROUP_DIFFERS;
 	f->cookie = bpf_get_socket_cookie(ctx);
 	f->netns = bpf_get_netns_cookie(ctx);
 	f->proto = ctx->protocol;
+	return 0;
 }

@@ -33,7 +33,7 @@ addr_inline struct eg_learned_entry *learn_find(struct eg_learned *t, const stru
  * that of the other, both learned. Readers see a free entry (time 0) while the rest is written.
  */
 addr_inline void learn_put(struct eg_learned *t, const struct eg_addr *a, __u32 provider,
-			   __u64 now_ns)
+			   __u32 source, __u64 now_ns)
 {
 	struct eg_learned_entry *set = t->entry[learn_set(a) & (EG_LEARNED_SETS - 1)];
 	struct eg_learned_entry *to = learn_find(t, a);
@@ -47,5 +47,6 @@ addr_inline void learn_put(struct eg_learned *t, const struct eg_addr *a, __u32 
 		to->addr = *a;
 	}
 	to->provider = provider;
+	to->source = source;
 	*(volatile __u64 *)&to->time_ns = now_ns;
 }

@@ -87,10 +87,11 @@ struct {
 	__uint(max_entries, 1 << 18);
 } eg_events SEC(".maps");
 
-/* First refusal reason the kernel gives, and how many there are: eg_limit has a slot for each. */
+/* First refusal reason the kernel gives, and a power of two of slots: one for each. */
 #define LIMIT_FIRST EG_REASON_k_no_listener
-#define LIMIT_SLOTS (EG_REASON_k_packet - EG_REASON_k_no_listener + 2)
+#define LIMIT_SLOTS 32
 #define LIMIT_NETNS (LIMIT_SLOTS - 1) /* of sockets in a namespace without a listener */
+_Static_assert(EG_REASON_COUNT - LIMIT_FIRST <= LIMIT_NETNS, "a slot for each of the kernel's reasons");
 struct limit {
 	struct {
 		__u64 since_ns;
@@ -166,3 +167,89 @@ struct {
 	__type(key, __u32);
 	__type(value, struct eg_veth);
 } eg_veth SEC(".maps");
+
+/* One entry: 1 when policy has modes. While it is 0, the maps below are not looked at, so that hosts
+ * without them pay nothing. Written by the monitor, read by every hook that decides. Never full. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u32);
+} eg_switch SEC(".maps");
+
+/*
+ * Modes, on the cgroups that policy names. Written by the monitor through a cgroup's fd, read by the
+ * hooks for a cgroup and, where it has none, for the nearest above it that has one (lib/mode.h).
+ *
+ * Storage of the cgroup rather than a hash by id: it goes with the cgroup, so thousands that come and
+ * go leave nothing behind and no table can be filled; an id looked up at the wrong moment cannot mean
+ * another. The walk upwards rather than an entry on every cgroup: a new cgroup has its parent's mode
+ * from its first instruction on, whether the monitor has seen it or not, and who may make
+ * cgroups below its own cannot step out of a mode by doing so. It costs a pointer and a look-up a
+ * level, and only while eg_switch is on. No memory: the monitor is told; the mode above holds.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_CGRP_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct eg_mode);
+} eg_mode SEC(".maps");
+
+/* Addresses on allow-lists, written by the monitor, read by connect, sendmsg and egress hooks. Full:
+ * the monitor is told; what did not fit is refused. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(max_entries, 65536);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct eg_allow_key);
+	__type(value, struct eg_allow);
+} eg_allow SEC(".maps");
+
+/* Names on allow-lists, written by the monitor, read by eg_ingress. Full: as eg_allow. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(max_entries, 65536);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct eg_allow_name_key);
+	__type(value, struct eg_allow_name);
+} eg_allow_name SEC(".maps");
+
+/* By rule; written by the monitor, read where an address of a name is checked: a rule that left the
+ * policy lets nothing more through, whatever was learned for it. Full: as eg_allow. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 65536);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, __u64);
+	__type(value, struct eg_allow);
+} eg_allow_rule SEC(".maps");
+
+/*
+ * Addresses of allowed names, on the cgroup of the socket that got the answer; apart from eg_learned, so
+ * that neither pushes out the other. Written by eg_ingress, read by connect, sendmsg and egress
+ * hooks. No memory: not learned, so refused; counted.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_CGRP_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct eg_allowed);
+} eg_allowed SEC(".maps");
+
+/* Why packets of a socket pass the gate of a cgroup that may not reach just anything. */
+struct open {
+	struct eg_addr dst;
+	__u64 rule;    /* a name's: good for dst while the rule is in force, also when the table of
+			  addresses has forgotten it; 0: none */
+	__u32 passive; /* 1: the peer made the connection */
+	__u32 pad;
+};
+
+/* On the socket, from connect() or from its birth in accept(). Written by eg_connect4/6 and eg_sockops,
+ * read by eg_egress. No memory: its packets pass while the tables allow them. */
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct open);
+} eg_open SEC(".maps");

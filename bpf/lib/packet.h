@@ -30,6 +30,8 @@ struct packet {
 	__u32 l4;  /* offset of the transport header */
 	__u32 len; /* of the whole packet by its IP header; 0: jumbogram */
 	__u8 proto;
+	__u8 v6;
+	__u8 fragment; /* IPv6: has a fragment header */
 };
 
 #define PACKET_OPTIONS_MAX 40 /* bytes of IPv4 options */
@@ -96,6 +98,7 @@ addr_inline enum packet_kind packet_parse6(packet_load_fn load, void *ctx, struc
 	__u64 l4 = 40;
 	__u8 ext[2], proto;
 
+	p->v6 = 1;
 	if (load(ctx, 24, &p->dst, 16) || load(ctx, 4, &len, 2) ||
 	    load(ctx, 6, &p->proto, 1))
 		return PACKET_ODD;
@@ -110,6 +113,8 @@ addr_inline enum packet_kind packet_parse6(packet_load_fn load, void *ctx, struc
 			return PACKET_PLAIN;
 		if (load(ctx, l4, ext, 2))
 			return PACKET_ODD;
+		if (proto == IP6_FRAGMENT)
+			p->fragment = 1;
 		p->proto = ext[0];
 		if (proto == IP6_FRAGMENT)
 			l4 += 8;
@@ -146,4 +151,17 @@ addr_inline int packet_bare_tcp(packet_load_fn load, void *ctx, const struct pac
 	if (p->len != p->l4 + (bytes[0] >> 4) * 4u)
 		return -1;
 	return bytes[1];
+}
+
+/* Destination port of TCP or UDP, host order; 0: another protocol, or part of a packet. */
+addr_inline __u32 packet_port(packet_load_fn load, void *ctx, const struct packet *p)
+{
+	__be16 port, offset;
+
+	if ((p->proto != 6 && p->proto != 17) || p->fragment)
+		return 0;
+	/* More fragments, or not the first. */
+	if (!p->v6 && (load(ctx, 6, &offset, 2) || offset & bpf_htons(0x3fff)))
+		return 0;
+	return load(ctx, p->l4 + 2, &port, 2) ? 0 : bpf_ntohs(port);
 }

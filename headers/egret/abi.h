@@ -80,6 +80,7 @@ enum eg_endpoint_source {
 	EG_ENDPOINT_CATALOGUE = 1, /* a CIDR written in the catalogue or configuration */
 	EG_ENDPOINT_RESOLVED = 2,  /* the daemon resolved a governed name to it */
 	EG_ENDPOINT_LEARNED = 3,   /* a workload's resolver answered with it: valid in its cgroup */
+	EG_ENDPOINT_TRIPWIRE = 4,  /* a governed server name was sent to it: valid in that cgroup */
 };
 
 struct eg_endpoint {
@@ -127,13 +128,91 @@ _Static_assert(sizeof(struct eg_name) == 528, "struct eg_name is ABI");
 struct eg_learned_entry {
 	struct eg_addr addr;
 	__u64 time_ns; /* CLOCK_MONOTONIC of the answer; 0: free */
-	__u32 provider; /* index + 1 */
-	__u32 pad;
+	__u32 provider; /* index + 1, or EG_PROVIDER_LOOK */
+	__u32 source; /* enum eg_endpoint_source */
 };
 struct eg_learned {
 	struct eg_learned_entry entry[EG_LEARNED_SETS][EG_LEARNED_WAYS];
 };
 _Static_assert(sizeof(struct eg_learned) == 8192, "struct eg_learned is ABI");
+
+/* In place of a provider: nobody knows whose address it is, but a server name sent to it could not be
+ * read from packets. TCP to redirected ports goes through egret, which reads it from the stream. */
+#define EG_PROVIDER_LOOK 0xffffffffu
+
+/*
+ * What policy says of a cgroup and of everything below it that has no mode of its own. The caller's
+ * cgroup and the socket's both count: the stricter of each member applies.
+ */
+enum eg_capture {
+	EG_CAPTURE_NAMES, /* governed addresses are redirected */
+	EG_CAPTURE_TLS,	  /* and TCP to every redirected port, 443 first of all */
+	EG_CAPTURE_ALL,	  /* and TCP to every port */
+};
+enum eg_egress { EG_EGRESS_ALLOW, EG_EGRESS_DENY };
+struct eg_mode {
+	__u32 capture;	/* enum eg_capture */
+	__u32 egress;	/* enum eg_egress */
+	__u32 list;	/* of EG_EGRESS_DENY: what may be reached all the same; 0: nothing */
+	__u32 workload; /* index in the policy; for people */
+};
+_Static_assert(sizeof(struct eg_mode) == 16, "struct eg_mode is ABI");
+
+/* What one entry of an allow-list, or several for the same destination, let through. */
+#define EG_SERVICES_MAX 14
+struct eg_service {
+	__u16 port;
+	__u8 proto; /* IPPROTO_TCP or IPPROTO_UDP */
+	__u8 pad;
+};
+struct eg_allow {
+	__u32 list;
+	__u32 n; /* services; 0: every port of every protocol */
+	struct eg_service service[EG_SERVICES_MAX];
+};
+_Static_assert(sizeof(struct eg_allow) == 64, "struct eg_allow is ABI");
+
+/* Key of the trie of allowed addresses; value is struct eg_allow. */
+struct eg_allow_key {
+	__u32 prefix_len; /* 32 + 0..128 */
+	__u32 list;
+	struct eg_addr addr;
+};
+_Static_assert(sizeof(struct eg_allow_key) == 24, "struct eg_allow_key is ABI");
+
+/* Key of the trie of allowed names: a list, then the name as in eg_name_key. The longest key that
+ * fits a name says all: what shorter ones allow below them has been added to it. A rule is the key
+ * of a struct eg_allow; 0: none. */
+struct eg_allow_name_key {
+	__u32 prefix_len; /* 32 + bits of the name */
+	__u32 list;
+	__u8 s[EG_NAME_BYTES];
+};
+_Static_assert(sizeof(struct eg_allow_name_key) == 260, "struct eg_allow_name_key is ABI");
+struct eg_allow_name {
+	__u64 self;  /* rule for exactly this name */
+	__u64 below; /* rule for names below it */
+	__u32 name_n; /* bytes of ".pypi.org" */
+	__u32 pad;
+};
+_Static_assert(sizeof(struct eg_allow_name) == 24, "struct eg_allow_name is ABI");
+
+/*
+ * Addresses that allowed names had in answers to one cgroup, in one network namespace: whoever owns a
+ * namespace answers there what it likes. A table like struct eg_learned.
+ */
+struct eg_allowed_entry {
+	struct eg_addr addr;
+	__u64 time_ns; /* CLOCK_MONOTONIC of the answer; 0: free */
+	__u64 netns;   /* cookie */
+	__u64 rule;
+};
+struct eg_allowed {
+	struct eg_allowed_entry entry[EG_LEARNED_SETS][EG_LEARNED_WAYS];
+};
+_Static_assert(sizeof(struct eg_allowed) == 10240, "struct eg_allowed is ABI");
+/* For new connections; those that were made with one go on. */
+#define EG_ALLOWED_KEEP_NS (24ull * 3600 * 1000000000ull)
 
 /* What the backstop knows of a device of the host whose other end a workload holds. */
 struct eg_veth {

@@ -16,7 +16,14 @@
 	X(eg_resolver, "resolvers whose answers are believed")                                     \
 	X(eg_learned, "addresses learned from DNS, by cgroup")                                     \
 	X(eg_netns, "network namespaces that have a listener")                                     \
-	X(eg_veth, "devices of workloads' network namespaces")
+	X(eg_veth, "devices of workloads' network namespaces")                                   \
+	X(eg_switch, "whether policy has modes at all")                                            \
+	X(eg_mode, "capture and egress of a cgroup")                                               \
+	X(eg_allow, "addresses on allow-lists")                                                    \
+	X(eg_allow_name, "names on allow-lists")                                                   \
+	X(eg_allow_rule, "what a rule of an allow-list lets through")                              \
+	X(eg_allowed, "addresses of allowed names, by cgroup")                                     \
+	X(eg_open, "sockets that a rule or a peer opened")
 
 /* BPF programs: X(name, attach point as bpftool prints it, attached in this order). */
 #define EG_PROGS(X)                                                                                \

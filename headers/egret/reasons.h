@@ -76,7 +76,9 @@
 	X(k_protocol, 0, 93, "this socket type or protocol is refused for enforced cgroups")           \
 	X(k_sockopt, 0, 1, "source routing options are refused for enforced cgroups")                  \
 	X(k_packet, 0, 1, "a packet to a governed endpoint outside egret was dropped")                     \
-	X(k_veth, 0, 0, "a packet from a workload's network namespace to a governed endpoint was dropped")
+	X(k_veth, 0, 0, "a packet from a workload's network namespace to a governed endpoint was dropped") \
+	X(k_egress_denied, 0, 111, "policy denies this workload what is not on its list")              \
+	X(k_quic, 0, 111, "UDP port 443 (QUIC) is refused where TLS is captured; use TCP")
 
 enum eg_reason {
 #define X(name, status, error, text) EG_REASON_##name,

@@ -32,6 +32,9 @@ struct test {
 	int listener[16];
 	unsigned n_listeners;
 	int held; /* the last connection of `dial` */
+	struct dataplane_allow allow[64];
+	char names[64][128];
+	size_t n_allow;
 };
 
 static const char *reason_name(uint32_t reason)
@@ -375,6 +378,74 @@ static int run_learned(struct test *t, const char *line)
 	return 1;
 }
 
+static int on_allowed(void *ctx, const struct eg_allowed_entry *e)
+{
+	unsigned *n = ctx;
+
+	if ((*n)++)
+		printf(",");
+	print_addr(&e->addr);
+	return 0;
+}
+
+/* "allowed CGROUP" */
+static int run_allowed(struct test *t, const char *line)
+{
+	_cleanup_close_ int fd = -EBADF;
+	unsigned n = 0;
+	char dir[400];
+	int r;
+
+	if (sscanf(line, "allowed %399s", dir) != 1)
+		return -EINVAL;
+	fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	printf("{\"addrs\":[");
+	r = inspect_allowed(dataplane_inspect(t->dp), fd, on_allowed, &n);
+	printf("],\"r\":%d}\n", r);
+	return 1;
+}
+
+/* "mode CGROUP CAPTURE EGRESS LIST", "mode CGROUP" */
+static int run_mode(struct test *t, const char *line)
+{
+	_cleanup_close_ int fd = -EBADF;
+	struct eg_mode mode = { .workload = 3 };
+	char dir[400];
+	int n = sscanf(line, "mode %399s %u %u %u", dir, &mode.capture, &mode.egress, &mode.list);
+
+	fd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0 || (n != 1 && n != 4))
+		return -EINVAL;
+	return dataplane_mode_set(t->dp, fd, n == 4 ? &mode : NULL);
+}
+
+/* "lists LIST NAME|ADDR BITS PORT PROTO" adds an entry, "lists" puts them in force, "lists none"
+ * starts anew. */
+static int run_lists(struct test *t, const char *line, struct diag *d)
+{
+	struct dataplane_allow *a = &t->allow[t->n_allow];
+	unsigned list, bits, port, proto;
+	char text[128];
+
+	if (strncmp(line, "lists none", 10) == 0) {
+		t->n_allow = 0;
+		return 0;
+	}
+	if (sscanf(line, "lists %u %127s %u %u %u", &list, text, &bits, &port, &proto) != 5)
+		return dataplane_lists_set(t->dp, t->allow, t->n_allow, d);
+	if (t->n_allow == ARRAY_SIZE(t->allow))
+		return -E2BIG;
+	*a = (struct dataplane_allow){ .list = list,
+				       .port = (uint16_t)port,
+				       .proto = (uint8_t)proto };
+	if (parse_key(text, bits, &a->addr) < 0) {
+		(void)slice_copy(slice_str(text), t->names[t->n_allow], sizeof(t->names[0]));
+		a->name = slice_str(t->names[t->n_allow]);
+	}
+	t->n_allow++;
+	return 0;
+}
+
 static int run_sweep(struct test *t)
 {
 	int r = dataplane_sweep(t->dp, -1);
@@ -408,6 +479,14 @@ static int run(struct test *t, const char *line, struct diag *d)
 		return run_resolver(t, line);
 	if (strncmp(line, "learned", 7) == 0)
 		return run_learned(t, line);
+	if (strncmp(line, "allowed", 7) == 0)
+		return run_allowed(t, line);
+	if (strncmp(line, "mode", 4) == 0)
+		return run_mode(t, line);
+	if (strncmp(line, "lists", 5) == 0)
+		return run_lists(t, line, d);
+	if (strncmp(line, "switch", 6) == 0)
+		return dataplane_modes_switch(t->dp, line[7] == '1');
 	if (strncmp(line, "held", 4) == 0) /* still connected? */
 		return send(t->held, "x", 1, MSG_NOSIGNAL) == 1 ? 0 : -errno;
 	if (strncmp(line, "sweep", 5) == 0)

@@ -149,3 +149,25 @@ int dataplane_names_set(struct dataplane *dp, const struct dataplane_name *names
 			struct diag *d) _must_check_;
 /* Believes answers from this address (port 53). -E2BIG: there are 1,024 already. */
 int dataplane_resolver_set(struct dataplane *dp, const struct eg_addr *addr) _must_check_;
+
+/*
+ * Modes. The switch is on while any cgroup has one: off, the hooks look for none. A mode holds for
+ * the cgroup (its directory, open) and all below it that have none of their own; NULL takes it
+ * away.
+ */
+int dataplane_modes_switch(struct dataplane *dp, bool on) _must_check_;
+int dataplane_mode_set(struct dataplane *dp, int cgroup_fd,
+		       const struct eg_mode *mode) _must_check_;
+
+/* An entry of an allow-list, of all those with the same `list` (not 0). */
+struct dataplane_allow {
+	uint32_t list;
+	struct slice name; /* "pypi.org" or "*.pypi.org", lower case; empty: an address */
+	struct eg_endpoint_key addr;
+	uint16_t port; /* 0: every port of every protocol */
+	uint8_t proto; /* with a port: IPPROTO_TCP or IPPROTO_UDP */
+};
+/* In place of all lists before; those of one list side by side. What stays the same is never gone
+ * meanwhile, and addresses learned by it stay good. -EINVAL, -E2BIG, -ENOSPC: with `d`. */
+int dataplane_lists_set(struct dataplane *dp, const struct dataplane_allow *v, size_t n,
+			struct diag *d) _must_check_;

@@ -53,8 +53,13 @@ static bool is_forbidden(const struct eg_endpoint_key *key)
 	return false;
 }
 
-int endpoint_key(const struct eg_endpoint_key *in, const struct eg_addr *nat64, unsigned nat64_bits,
-		 struct eg_endpoint_key *ret)
+bool endpoint_covers(const struct eg_endpoint_key *out, const struct eg_endpoint_key *in)
+{
+	return out->prefix_len <= in->prefix_len && is_overlapping(out, in);
+}
+
+int endpoint_form(const struct eg_endpoint_key *in, const struct eg_addr *nat64,
+		  unsigned nat64_bits, struct eg_endpoint_key *ret)
 {
 	struct eg_endpoint_key key = *in;
 
@@ -65,6 +70,19 @@ int endpoint_key(const struct eg_endpoint_key *in, const struct eg_addr *nat64, 
 		(void)addr_unembed(&key.addr, nat64, nat64_bits);
 	for (unsigned i = 0; i < 4; i++)
 		key.addr.a[i] &= htonl(word_mask(key.prefix_len, i));
+	*ret = key;
+	return 0;
+}
+
+int endpoint_key(const struct eg_endpoint_key *in, const struct eg_addr *nat64, unsigned nat64_bits,
+		 struct eg_endpoint_key *ret)
+{
+	struct eg_endpoint_key key;
+	int r;
+
+	r = endpoint_form(in, nat64, nat64_bits, &key);
+	if (r < 0)
+		return r;
 	if (is_forbidden(&key))
 		return -EADDRNOTAVAIL;
 	*ret = key;

@@ -60,6 +60,13 @@ typedef int (*inspect_learned_fn)(void *ctx, const struct eg_learned_entry *entr
 int inspect_learned(const struct inspect *in, int cgroup_fd, inspect_learned_fn fn,
 		    void *ctx) _must_check_;
 
+/* Addresses that names on its allow-list had in answers to one cgroup. */
+typedef int (*inspect_allowed_fn)(void *ctx, const struct eg_allowed_entry *entry);
+int inspect_allowed(const struct inspect *in, int cgroup_fd, inspect_allowed_fn fn,
+		    void *ctx) _must_check_;
+/* The mode of a cgroup's own. -ENOENT: none, that of the nearest one above holds. */
+int inspect_mode(const struct inspect *in, int cgroup_fd, struct eg_mode *ret) _must_check_;
+
 struct inspect_counts {
 	/* "allowed" counts redirects at connect hooks, hand-overs at sockops, stamped packets at
 	 * egress. What is not governed is not counted anywhere. */

@@ -91,6 +91,26 @@ static void local_is_loopback_or_unspecified(void **state)
 	}
 }
 
+static void link_local_of_both_families(void **state)
+{
+	static const char *const yes[] = { "fe80::1", "febf:ffff::1", "::ffff:169.254.0.1",
+					   "::ffff:169.254.255.255" };
+	static const char *const no[] = { "fec0::1", "fe7f::1", "::ffff:169.255.0.1",
+					  "::ffff:169.253.9.9", "::169.254.0.1", "::1" };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(yes) / sizeof(*yes); i++) {
+		struct eg_addr a = addr(yes[i]);
+
+		assert_true(addr_is_link_local(&a));
+	}
+	for (size_t i = 0; i < sizeof(no) / sizeof(*no); i++) {
+		struct eg_addr a = addr(no[i]);
+
+		assert_false(addr_is_link_local(&a));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -99,6 +119,7 @@ int main(void)
 		cmocka_unit_test(site_prefixes_of_rfc6052),
 		cmocka_unit_test(near_misses_of_a_site_prefix_stay),
 		cmocka_unit_test(local_is_loopback_or_unspecified),
+		cmocka_unit_test(link_local_of_both_families),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

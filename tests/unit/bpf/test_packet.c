@@ -191,6 +191,47 @@ static void only_segments_without_payload_are_bare(void **state)
 	assert_int_equal(packet_bare_tcp(load, &b, &k), -1);
 }
 
+static void a_fragment_shows_no_port(void **state)
+{
+	static const uint8_t fragment[] = { 6, 0, 0, 1, 0, 0, 0, 9 };
+	static const uint8_t hop[] = { 6, 0, 0, 0, 0, 0, 0, 0 };
+	struct bytes b = { NULL, 0 };
+	struct packet k;
+	uint8_t p[128];
+
+	(void)state;
+	b.p = p;
+	b.n = make4(p, NULL, 0, 0, 4);
+	p[20 + 2] = 1;
+	p[20 + 3] = 187;
+	assert_int_equal(parse(p, b.n, &k), PACKET_PLAIN);
+	assert_int_equal(packet_port(load, &b, &k), 443);
+	p[6] = 0x40; /* may not be cut: a whole one */
+	assert_int_equal(packet_port(load, &b, &k), 443);
+	p[6] = 0x20; /* more follow */
+	assert_int_equal(packet_port(load, &b, &k), 0);
+	p[6] = 0;
+	p[7] = 1; /* not the first */
+	assert_int_equal(packet_port(load, &b, &k), 0);
+	p[7] = 0;
+	p[9] = 136; /* UDP-Lite has ports too; no list speaks of them */
+	assert_int_equal(parse(p, b.n, &k), PACKET_PLAIN);
+	assert_int_equal(packet_port(load, &b, &k), 0);
+
+	b.n = make6(p, 0, hop, sizeof(hop));
+	p[48 + 2] = 1;
+	p[48 + 3] = 187;
+	assert_int_equal(parse(p, b.n, &k), PACKET_PLAIN);
+	assert_int_equal(packet_port(load, &b, &k), 443);
+	b.n = make6(p, 44, fragment, sizeof(fragment));
+	p[48 + 2] = 1;
+	p[48 + 3] = 187;
+	assert_int_equal(parse(p, b.n, &k), PACKET_PLAIN);
+	assert_int_equal(packet_port(load, &b, &k), 0);
+	b.n = 40; /* cut short */
+	assert_int_equal(packet_port(load, &b, &k), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -202,6 +243,7 @@ int main(void)
 		cmocka_unit_test(extension_headers_are_walked),
 		cmocka_unit_test(routing_headers_are_odd_wherever_they_hide),
 		cmocka_unit_test(only_segments_without_payload_are_bare),
+		cmocka_unit_test(a_fragment_shows_no_port),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
