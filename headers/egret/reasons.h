@@ -61,6 +61,7 @@
 	X(upstream_closed, 502, 0, "the provider closed the connection before answering")              \
 	X(upstream_timeout, 504, 0, "the provider did not answer in time")                             \
 	X(upstream_cut, 0, 0, "the provider's answer broke off before its end")                        \
+	X(credential_refused, 403, 0, "the provider refused egret's credential")                       \
 	/* egret's own life */                                                                         \
 	X(worker_died, 0, 0, "the worker process serving this request died")                           \
 	X(shutting_down, 403, 0, "egret is shutting down")                                             \

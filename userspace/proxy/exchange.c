@@ -27,6 +27,7 @@ static void release(struct exchange *x)
 	x->lease = lease_unref(x->lease);
 	inspect_done(&x->inspect);
 	kept_drop(x);
+	buf_release(&x->held);
 }
 
 static void rest(struct exchange *x, enum eg_reason end)

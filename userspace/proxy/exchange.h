@@ -81,6 +81,8 @@ struct exchange {
 	bool stalled; /* the answer is not read: the client has not taken what is there */
 	struct timer again; /* see forward_yield() */
 	bool answered; /* the final head is on its way to the client */
+	struct buf held; /* body of an answer that is looked at before it may begin (guard.h);
+			  * max 0: none */
 	bool got_bytes; /* of an answer, on this upstream connection */
 	struct eg_record *rec; /* open; NULL when there is none to write */
 	uint8_t id[16];

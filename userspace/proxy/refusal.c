@@ -59,6 +59,8 @@ static const char *const advice[EG_REASON_COUNT] = {
 	[EG_REASON_upstream_untrusted] =
 		"The host's administrator can see why with `egret audit show` "
 		"and the request's id.",
+	[EG_REASON_credential_refused] =
+		"The host's administrator must check the credential for this provider in egret.",
 	[EG_REASON_shutting_down] = "Try again when it is back.",
 };
 

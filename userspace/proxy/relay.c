@@ -5,6 +5,7 @@
 #include "proto/h1.h"
 #include "proxy/exchange.h"
 #include "proxy/forward.h"
+#include "proxy/guard.h"
 #include "proxy/kept.h"
 #include "proxy/record.h"
 #include "proxy/state.h"
@@ -26,14 +27,24 @@ int relay_begin(struct exchange *x)
 	return 0;
 }
 
-static int on_head(struct exchange *x)
+static int interim(struct exchange *x)
 {
-	const struct http_response *r = h1_response(x->answer);
+	struct http_response r = *h1_response(x->answer);
+
+	if (r.status == 101)
+		return -EPROTO;
+	guard_fields(x, &r);
+	return x->down->ops->interim(x->down, &r);
+}
+
+/* The answer goes to the client from here on. */
+static int begin_answer(struct exchange *x)
+{
+	struct http_response r = *h1_response(x->answer);
 	struct http_field id = { SLICE("egret-request-id"), { NULL, 0 }, HTTP_other };
 	char hex[33];
 
-	if (r->status < 200)
-		return r->status == 101 ? -EPROTO : x->down->ops->interim(x->down, r);
+	guard_fields(x, &r);
 	digest_hex(x->id, sizeof(x->id), hex);
 	id.value = slice_of(hex, 32);
 	x->answered = true;
@@ -43,11 +54,51 @@ static int on_head(struct exchange *x)
 	if (egress_is_done(x))
 		kept_drop(x);
 	if (x->rec) {
-		x->rec->status = r->status;
+		x->rec->status = r.status;
 		x->rec->first_us = loop_now_us(x->w->loop) - x->start_us;
 	}
 	x->down->ops->deadline(x->down, 0);
-	return x->down->ops->head(x->down, r, &id, 1, false);
+	return x->down->ops->head(x->down, &r, &id, 1, false);
+}
+
+static int on_head(struct exchange *x)
+{
+	const struct http_response *r = h1_response(x->answer);
+
+	if (r->status < 200)
+		return interim(x);
+	if (guard_is_refusal(x, r))
+		return -EACCES;
+	return guard_begin(x, r) ? 0 : begin_answer(x);
+}
+
+static int on_body(struct exchange *x, struct slice piece)
+{
+	int r;
+
+	if (x->answered) {
+		if (x->rec)
+			x->rec->bytes_out += piece.n;
+		return x->down->ops->body(x->down, piece);
+	}
+	r = guard_hold(x, piece);
+	return r == -EMSGSIZE ? -EACCES : r;
+}
+
+/* An answer that was held is whole. */
+static int let_go(struct exchange *x)
+{
+	struct buf body = x->held;
+	int r;
+
+	if (!guard_is_clean(x, h1_response(x->answer)))
+		return -EACCES;
+	r = begin_answer(x);
+	x->held = (struct buf){ 0 };
+	if (r == 0 && buf_len(&body))
+		r = on_body(x, buf_slice(&body));
+	buf_release(&body);
+	return r;
 }
 
 /* A body that is announced and must not come may come all the same, later. */
@@ -64,9 +115,16 @@ static void finish(struct exchange *x, bool clean)
 {
 	const struct http_field *trailers;
 	size_t n = h1_trailers(x->answer, &trailers);
-	struct upstream_conn *up = TAKE_PTR(x->up);
-	int r = x->down->ops->end(x->down, trailers, n);
+	int r = x->answered ? 0 : let_go(x);
+	struct upstream_conn *up;
 
+	if (r == -EACCES) {
+		guard_refuse(x, h1_response(x->answer)->status);
+		return;
+	}
+	up = TAKE_PTR(x->up);
+	if (r == 0)
+		r = x->down->ops->end(x->down, trailers, n);
 	if (clean && h1_response(x->answer)->keep_alive && !has_left_a_body_out(x) &&
 	    egress_is_done(x) && !stream_has_more(up->ssl))
 		upstream_put(x->w->upstream, up);
@@ -106,9 +164,7 @@ static bool feed(struct exchange *x, struct slice in)
 			r = on_head(x);
 			break;
 		case H1_BODY:
-			if (x->rec)
-				x->rec->bytes_out += piece.n;
-			r = x->down->ops->body(x->down, piece);
+			r = on_body(x, piece);
 			break;
 		case H1_DONE:
 			if (h1_response(x->answer)->status >= 200) {
@@ -120,6 +176,10 @@ static bool feed(struct exchange *x, struct slice in)
 		case H1_ERROR:
 		case H1_TOO_LARGE:
 			broke(x, true);
+			return false;
+		}
+		if (r == -EACCES) {
+			guard_refuse(x, h1_response(x->answer)->status);
 			return false;
 		}
 		if (r < 0) {
@@ -136,7 +196,7 @@ static bool feed(struct exchange *x, struct slice in)
 static void on_end(struct exchange *x, ssize_t how)
 {
 	/* Only a proper end of TLS ends a body that has no other end. */
-	if (how == 0 && x->answered && h1_eof(x->answer) == H1_DONE) {
+	if (how == 0 && (x->answered || x->held.max) && h1_eof(x->answer) == H1_DONE) {
 		finish(x, false);
 		return;
 	}

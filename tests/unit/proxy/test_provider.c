@@ -332,9 +332,134 @@ static void gives_connection_close(void **state)
 	rig_close(&u);
 }
 
+/* ---- the provider refuses the key ---- */
+
+static struct eg_record refused_key(void)
+{
+	struct eg_record rec;
+
+	rig_until(&c, "\r\n\r\n");
+	rig_until(&c, "\"error\"");
+	if (strncmp(c.text, "HTTP/1.1 403 ", 13) != 0 ||
+	    !strstr(c.text, "egret-reason: credential_refused") ||
+	    !strstr(c.text, "x-should-retry: false") || !strstr(c.text, "openai-main"))
+		fail_msg("got: %s", c.text);
+	assert_null(strstr(c.text, "0123456789"));
+	rec = rig_record(&rig);
+	assert_int_equal(rec.decision, EG_REASON_allowed);
+	assert_int_equal(rec.end, EG_REASON_credential_refused);
+	assert_int_equal(rec.status, 403);
+	assert_int_equal(rig.note.reason, EG_REASON_credential_refused);
+	assert_non_null(strstr(rig.note.text, "openai-main"));
+	assert_null(strstr(rig.note.text, "0123456789"));
+	return rec;
+}
+
+static void rejected_key_is_not_shown(void **state)
+{
+	(void)state;
+	ask();
+	rig_send(&u, "HTTP/1.1 401 Unauthorized\r\nwww-authenticate: Bearer x=\"" RIG_KEY
+		     "\"\r\ncontent-length: 45\r\n\r\n{\"error\":\"bad key " RIG_KEY "\"}");
+	(void)refused_key();
+	rig_close(&u);
+	/* and the client's connection is kept */
+	rig_forget(&c);
+	rig_post(&c, RIG_CHAT, "", RIG_BODY);
+	rig_accept(&rig, &u);
+	rig_until(&u, RIG_BODY);
+	rig_answer(&u, &c);
+	(void)rig_record(&rig);
+	rig_close(&c);
+	rig_close(&u);
+}
+
+/* Eight bytes of it, the public prefix aside, wherever a read ends. */
+static void part_of_a_key_is_not_shown(void **state)
+{
+	(void)state;
+	ask();
+	rig_send(&u, "HTTP/1.1 403 Forbidden\r\ntransfer-encoding: chunked\r\n\r\n"
+		     "9\r\nkey *0123\r\n");
+	rig_send(&u, "8\r\n4567*is!\r\n0\r\n\r\n");
+	(void)refused_key();
+	rig_close(&c);
+	rig_close(&u);
+}
+
+static void body_that_cannot_be_read_is_not_shown(void **state)
+{
+	static char body[70000];
+
+	(void)state;
+	ask();
+	rig_send(&u, "HTTP/1.1 403 Forbidden\r\ncontent-encoding: gzip\r\ncontent-length: "
+		     "3\r\n\r\nabc");
+	(void)refused_key();
+	rig_close(&u);
+	rig_close(&c);
+	ask();
+	memset(body, 'x', sizeof(body));
+	rig_send(&u, "HTTP/1.1 403 Forbidden\r\ncontent-length: 70000\r\n\r\n");
+	rig_send_n(&u, body, sizeof(body));
+	rig_until(&c, "credential_refused");
+	rig_close(&c);
+	rig_close(&u);
+}
+
+/* Not allowed for other reasons: the provider's own words, byte for byte. */
+static void other_refusals_pass(void **state)
+{
+	static const char *const answers[] = {
+		"HTTP/1.1 403 Forbidden\r\ncontent-length: 23\r\n\r\nno sk-real key, 012345.",
+		"HTTP/1.1 403 Forbidden\r\ntransfer-encoding: chunked\r\n\r\n"
+		"17\r\nno sk-real key, 012345.\r\n0\r\n\r\n",
+		"HTTP/1.1 403 Forbidden\r\n\r\nno sk-real key, 012345.",
+	};
+	struct eg_record rec;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(answers); i++) {
+		ask();
+		rig_send(&u, answers[i]);
+		rig_close(&u);
+		rig_until(&c, "no sk-real key, 012345.");
+		assert_int_equal(strncmp(c.text, "HTTP/1.1 403 Forbidden\r\n", 24), 0);
+		rec = rig_record(&rig);
+		assert_int_equal(rec.end, EG_REASON_allowed);
+		assert_int_equal(rec.status, 403);
+		assert_int_equal(rec.bytes_out, 23);
+		rig_close(&c);
+	}
+	assert_int_equal(rig.notes, 0);
+}
+
+static void fields_with_the_key_and_egrets_own_do_not_pass(void **state)
+{
+	(void)state;
+	ask();
+	rig_send(&u, "HTTP/1.1 200 OK\r\nx-a: 1\r\nx-echo: Bearer " RIG_KEY
+		     "\r\nEgret-Request-Id: forged\r\negret-reason: allowed\r\nx-b: 2\r\n"
+		     "content-length: 2\r\n\r\nok");
+	rig_until(&c, "\r\n\r\nok");
+	assert_null(strstr(c.text, RIG_KEY));
+	assert_null(strstr(c.text, "forged"));
+	assert_null(strstr(c.text, "egret-reason"));
+	assert_non_null(strstr(c.text, "x-a: 1\r\nx-b: 2\r\n"));
+	assert_non_null(strstr(c.text, "egret-request-id: "));
+	(void)rig_record(&rig);
+	rig_close(&c);
+	rig_close(&u);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(rejected_key_is_not_shown),
+		cmocka_unit_test(part_of_a_key_is_not_shown),
+		cmocka_unit_test(body_that_cannot_be_read_is_not_shown),
+		cmocka_unit_test(other_refusals_pass),
+		cmocka_unit_test(fields_with_the_key_and_egrets_own_do_not_pass),
 		cmocka_unit_test(nobody_listens),
 		cmocka_unit_test(address_that_must_not_be_dialled),
 		cmocka_unit_test(strange_certificate),
