@@ -52,6 +52,7 @@ void conn_close(struct conn *c, bool reset)
 	if (c->session)
 		session_abort(c->session,
 			      w->stopping ? EG_REASON_shutting_down : EG_REASON_client_gone);
+	passthrough_stop(c->passthrough);
 	stop_waiting(c);
 	io_stop(&c->io);
 	deadline_stop(&c->deadline);

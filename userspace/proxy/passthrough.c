@@ -233,6 +233,8 @@ static void on_ready(struct passthrough *p)
 	struct conn *c = p->conn;
 	int a, b;
 
+	if (c->state != CONN_PASSTHROUGH)
+		return; /* closed in this turn of the loop */
 	if (!p->connected) {
 		if (finish_connect(p) < 0) {
 			fail(p);
@@ -275,16 +277,22 @@ int passthrough_new(struct conn *c, struct passthrough **ret)
 	return 0;
 }
 
-struct passthrough *passthrough_free(struct passthrough *p)
+void passthrough_stop(struct passthrough *p)
 {
 	if (!p)
-		return NULL;
+		return;
 	io_stop(&p->io);
 	timer_stop(&p->retry);
 	timer_stop(&p->again);
 	cleanup_close(&p->fd);
+	p->fd = -EBADF;
 	return_pipe(&p->conn->w->pipes, &p->out);
 	return_pipe(&p->conn->w->pipes, &p->in);
+}
+
+struct passthrough *passthrough_free(struct passthrough *p)
+{
+	passthrough_stop(p);
 	free(p);
 	return NULL;
 }

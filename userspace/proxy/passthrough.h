@@ -25,4 +25,6 @@ void pipes_done(struct pipes *p);
 
 /* Begins to connect; the connection's watcher and deadline are its own from then on. -errno. */
 int passthrough_new(struct conn *c, struct passthrough **ret) _must_check_;
+/* The connection is closed: nothing of it happens any more. NULL-safe. */
+void passthrough_stop(struct passthrough *p);
 struct passthrough *passthrough_free(struct passthrough *p);

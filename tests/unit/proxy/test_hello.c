@@ -308,6 +308,34 @@ static void reset_passes_on(void **state)
 	rig_close(&u);
 }
 
+struct closing {
+	unsigned before, after;
+};
+
+static void close_busy(void *arg)
+{
+	struct closing *cl = arg;
+
+	cl->before = rig_fds();
+	conn_close(TAILQ_FIRST(&rig.w->conns.busy), true);
+	cl->after = rig_fds();
+}
+
+/* At once: what is already on its way in this turn of the loop finds nothing to go on with. */
+static void closing_one_that_passes_ends_both_sides(void **state)
+{
+	struct closing cl;
+
+	(void)state;
+	pass("example.org");
+	rig_do(&rig.at_worker, close_busy, &cl);
+	assert_int_equal(cl.after, cl.before - 2);
+	assert_int_equal(rig_ended(&c), 0);
+	assert_int_equal(rig_ended(&u), 0);
+	rig_close(&c);
+	rig_close(&u);
+}
+
 static void destination_that_refuses(void **state)
 {
 	struct eg_flow flow = rig_flow(&rig);
@@ -395,6 +423,7 @@ int main(void)
 		cmocka_unit_test(hidden_name_at_a_providers_address),
 		cmocka_unit_test(passing_much),
 		cmocka_unit_test(reset_passes_on),
+		cmocka_unit_test(closing_one_that_passes_ends_both_sides),
 		cmocka_unit_test(destination_that_refuses),
 		cmocka_unit_test(the_longest_idle_makes_room),
 		cmocka_unit_test(nobody_at_work_makes_room),
