@@ -22,7 +22,7 @@ from proxies import STREAMS, Direct, Egret, Upstream, haproxy, nginx, relay  # n
 HERE = Path(__file__).resolve().parent
 ROUNDS, SECONDS, HANDSHAKE_SECONDS = 2, 5, 3
 EVENT_STREAMS, EVENTS, GAP = 8, 500, 0.002
-IDLE, FIRST, CONNECTS = 400, 200, 5000
+IDLE, FIRST, FIRST_ROUNDS, CONNECTS = 400, 100, 3, 5000
 
 
 class BenchWorld(World):
@@ -40,9 +40,7 @@ def wrk(proxy, seconds, *args):
     done = proxy.world.run_in(proxy.load, pinned(1, ["wrk", "-t1", "-c32", f"-d{seconds}s", "-s", HERE / "chat.lua",
                                                      proxy.url(), "--", *args]), timeout=seconds + 60)
     assert done.returncode == 0, done.stdout + done.stderr
-    result = json.loads(done.stdout.splitlines()[-1])
-    assert not result["bad"], f"{proxy.name}: {result}"
-    return result
+    return json.loads(done.stdout.splitlines()[-1])
 
 
 def streams(proxy, mode, n):
@@ -60,7 +58,7 @@ def requests(proxy):
             result = wrk(proxy, SECONDS)
         result["us"] = cpu.us / result["requests"]
         result["rps"] = result["requests"] / result["seconds"]
-        best = min(best or result, result, key=lambda r: r["us"])
+        best = min(best or result, result, key=lambda r: (r["bad"], r["us"]))
     return best
 
 
@@ -76,6 +74,14 @@ def event_cost(proxy):
         count = streams(proxy, "events", EVENT_STREAMS)
     assert count >= EVENT_STREAMS * EVENTS
     return cpu.us / count
+
+
+def first_byte(proxy):
+    """µs that the proxy adds to the time to the first byte: medians, the best of a few rounds of each."""
+    proxy.world.sim.ask("speech", events=1, gap=0)
+    direct = Direct(proxy.world)
+    rounds = [(streams(direct, "first", FIRST), streams(proxy, "first", FIRST)) for _ in range(FIRST_ROUNDS)]
+    return min(through for _, through in rounds) - min(without for without, _ in rounds)
 
 
 def idle_memory(proxy):
@@ -96,12 +102,11 @@ def connects(world, cgroup):
     return json.loads(done.stdout)
 
 
-def measure(proxy, direct):
+def measure(proxy):
     row = {"name": proxy.name, "memory": memory_kib(proxy.pids()), **requests(proxy)}
     row["handshakes"] = handshakes(proxy)
     row["event"] = event_cost(proxy)
-    proxy.world.sim.ask("speech", events=1, gap=0)
-    row["first"] = streams(proxy, "first", FIRST) - direct
+    row["first"] = first_byte(proxy)
     row["idle"] = idle_memory(proxy)
     return row
 
@@ -124,6 +129,9 @@ def show(rows):
     for r in rows:
         print(f"{r['name']:12}{r['us']:12.1f}{r['us'] / base['us']:8.2f}×{r['rps']:10.0f}{r['p50_us']:8}{r['p99_us']:8}"
               f"{r['handshakes']:12.0f}{r['event']:11.1f}{r['first']:11}{r['idle']:11.1f}{r['memory'][1]:10}")
+    for r in rows:
+        if r["bad"]:
+            print(f"{r['name']}: {r['bad']} of {r['requests']} requests failed or were denied")
     print("\nat rest: proportional memory of all its processes; the bare relay opens an upstream connection, and a")
     print("TLS handshake, for every client connection; egret's handshake includes a certificate minted at first use.")
 
@@ -141,14 +149,12 @@ def main():
         daemon = Daemon(world, policy, prefix=pinned(0, []))
         upstream = Upstream(world, FREE)
         world.closers.append(upstream.stop)
-        world.sim.ask("speech", events=1, gap=0)
         rows = []
         for make in (relay, nginx, haproxy, lambda w: Egret(w, daemon.start())):
             proxy = make(world)
             world.closers.append(proxy.stop)
             print(f"measuring {proxy.name} …", flush=True)
-            direct = streams(Direct(world), "first", FIRST)
-            rows.append(measure(proxy, direct))
+            rows.append(measure(proxy))
             if isinstance(proxy, Egret):
                 found = hooks(daemon, world)
             proxy.stop()

@@ -9,6 +9,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/tcp.h>
+#include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -68,6 +69,7 @@ static void pair_end(struct relay *r, struct pair *p)
 	p->dead = 1;
 	(void)SSL_shutdown(p->client.ssl);
 	(void)SSL_shutdown(p->upstream.ssl);
+	ERR_clear_error(); /* or SSL_get_error() of another connection finds what these left */
 	p->next_dead = r->dead;
 	r->dead = p;
 }

@@ -34,17 +34,20 @@ def ask(connection):
 
 
 def count_events(url, n):
-    counts = []
+    counts, errors = [], []
 
     def one():
-        answer = ask(connect(url))
-        counts.append(sum(line.startswith(b"data:") for line in answer))
+        try:
+            counts.append(sum(line.startswith(b"data:") for line in ask(connect(url))))
+        except (OSError, http.client.HTTPException) as e:
+            errors.append(e)
 
     threads = [threading.Thread(target=one) for _ in range(n)]
     for t in threads:
         t.start()
     for t in threads:
         t.join()
+    assert not errors, errors
     print(sum(counts))
 
 
