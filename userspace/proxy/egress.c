@@ -27,12 +27,26 @@ static const struct slice overrides[] = {
 	{ "x-original-url", 14 },	  { "x-rewrite-url", 13 },
 };
 
+/* In any case, and with '_' for '-': servers behind CGI and its kin cannot tell them apart. */
+static bool is_name(struct slice a, struct slice b)
+{
+	if (a.n != b.n)
+		return false;
+	for (size_t i = 0; i < a.n; i++) {
+		char x = ascii_lower(a.p[i]), y = ascii_lower(b.p[i]);
+
+		if ((x == '_' ? '-' : x) != (y == '_' ? '-' : y))
+			return false;
+	}
+	return true;
+}
+
 static bool is_override(const struct http_field *f)
 {
 	if (f->id != HTTP_other || f->name.n < 13 || ascii_lower(f->name.p[0]) != 'x')
 		return false;
 	for (size_t i = 0; i < ARRAY_SIZE(overrides); i++)
-		if (slice_ieq(f->name, overrides[i]))
+		if (is_name(f->name, overrides[i]))
 			return true;
 	return false;
 }
@@ -42,16 +56,25 @@ static bool is_ours(const struct exchange *x, const struct http_field *f)
 	if (f->id == HTTP_accept_encoding || is_override(f))
 		return true;
 	for (size_t i = 0; i < x->egress.n_more; i++)
-		if (slice_ieq(f->name, x->egress.more[i].name))
+		if (is_name(f->name, x->egress.more[i].name))
 			return true;
 	return false;
+}
+
+size_t egress_strip(const struct exchange *x, struct http_field *f, size_t n)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < n; i++)
+		if (!is_ours(x, &f[i]))
+			f[kept++] = f[i];
+	return kept;
 }
 
 int egress_prepare(struct exchange *x)
 {
 	const struct catalogue_provider *p = catalogue_provider(x->gen->catalogue, x->provider);
 	struct egress *e = &x->egress;
-	size_t kept = 0;
 
 	e->more = pool_zalloc(x->pool, (x->verdict.n_headers + 2) * sizeof(*e->more));
 	if (!e->more)
@@ -65,10 +88,7 @@ int egress_prepare(struct exchange *x)
 						    HTTP_accept_encoding };
 	if (p->credential_field.n)
 		e->more[e->n_more++].name = p->credential_field;
-	for (size_t i = 0; i < x->req->n_fields; i++)
-		if (!is_ours(x, &x->req->fields[i]))
-			x->req->fields[kept++] = x->req->fields[i];
-	x->req->n_fields = kept;
+	x->req->n_fields = egress_strip(x, x->req->fields, x->req->n_fields);
 	return 0;
 }
 
@@ -96,6 +116,15 @@ static int put_credential(struct exchange *x)
 	return 0;
 }
 
+/* Servers ask for a length where the method goes with a body, also of none (RFC 9110 8.6). */
+static bool says_length_of_none(const struct http_request *r)
+{
+	return r->body == HTTP_BODY_NONE &&
+	       (http_find(r->fields, r->n_fields, HTTP_content_length) ||
+		slice_eq(r->method, SLICE("POST")) || slice_eq(r->method, SLICE("PUT")) ||
+		slice_eq(r->method, SLICE("PATCH")));
+}
+
 static ssize_t put_head(struct exchange *x)
 {
 	struct h1_request_opts o = { .more = x->egress.more,
@@ -110,6 +139,10 @@ static ssize_t put_head(struct exchange *x)
 	if (is_kept(x) && x->req->body != HTTP_BODY_NONE) {
 		o.body = HTTP_BODY_LENGTH;
 		o.content_length = buf_len(&x->body);
+	}
+	if (says_length_of_none(x->req)) {
+		o.body = HTTP_BODY_LENGTH;
+		o.content_length = 0;
 	}
 	return h1_write_request(x->w->egress.p, x->w->head_room, x->req, &o);
 }

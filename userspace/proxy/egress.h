@@ -27,6 +27,8 @@ struct egress {
 
 /* Takes out of the request's fields what we set ourselves. After the decision; -ENOMEM. */
 int egress_prepare(struct exchange *x) _must_check_;
+/* The same for other fields of it (trailers): how many are left. */
+size_t egress_strip(const struct exchange *x, struct http_field *f, size_t n) _must_check_;
 /* A new connection: from the beginning. */
 void egress_restart(struct exchange *x);
 /* Sends what it can. 0: all there is for now; -EAGAIN: no room; -EPIPE: the connection takes no

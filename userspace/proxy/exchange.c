@@ -303,8 +303,8 @@ void exchange_body(struct exchange *x, struct slice piece)
 		forward_deadline(x);
 }
 
-/* A key of the caller's can stand in a trailer too. The request has gone by then, so it is only
- * taken out, and noted. */
+/* A key of the caller's can stand in a trailer too, and what egret sets itself. The request has
+ * gone by then, so it is only taken out, and noted. */
 static int strip_trailers(struct exchange *x, const struct http_field *trailers, size_t *n)
 {
 	struct http_request r = { .target = SLICE("/"),
@@ -320,7 +320,7 @@ static int strip_trailers(struct exchange *x, const struct http_field *trailers,
 		return e;
 	if (found.direct)
 		record_key(x, found.value);
-	*n = r.n_fields;
+	*n = egress_strip(x, r.fields, r.n_fields);
 	return 0;
 }
 

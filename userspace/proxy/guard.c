@@ -86,14 +86,14 @@ static bool has_key(const struct exchange *x, struct slice value)
 	return key.n && value.n >= key.n && memmem(value.p, value.n, key.p, key.n);
 }
 
-void guard_fields(const struct exchange *x, struct http_response *r)
+size_t guard_strip(const struct exchange *x, struct http_field *f, size_t n)
 {
 	size_t kept = 0;
 
-	for (size_t i = 0; i < r->n_fields; i++)
-		if (!is_ours(&r->fields[i]) && !has_key(x, r->fields[i].value))
-			r->fields[kept++] = r->fields[i];
-	r->n_fields = kept;
+	for (size_t i = 0; i < n; i++)
+		if (!is_ours(&f[i]) && !has_key(x, f[i].value))
+			f[kept++] = f[i];
+	return kept;
 }
 
 int guard_hold(struct exchange *x, struct slice piece)

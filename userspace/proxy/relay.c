@@ -33,7 +33,7 @@ static int interim(struct exchange *x)
 
 	if (r.status == 101)
 		return -EPROTO;
-	guard_fields(x, &r);
+	r.n_fields = guard_strip(x, r.fields, r.n_fields);
 	return x->down->ops->interim(x->down, &r);
 }
 
@@ -44,7 +44,7 @@ static int begin_answer(struct exchange *x)
 	struct http_field id = { SLICE("egret-request-id"), { NULL, 0 }, HTTP_other };
 	char hex[33];
 
-	guard_fields(x, &r);
+	r.n_fields = guard_strip(x, r.fields, r.n_fields);
 	digest_hex(x->id, sizeof(x->id), hex);
 	id.value = slice_of(hex, 32);
 	x->answered = true;
@@ -115,9 +115,11 @@ static void finish(struct exchange *x, bool clean)
 {
 	const struct http_field *trailers;
 	size_t n = h1_trailers(x->answer, &trailers);
-	int r = x->answered ? 0 : let_go(x);
 	struct upstream_conn *up;
+	int r;
 
+	n = guard_strip(x, (struct http_field *)(uintptr_t)trailers, n);
+	r = x->answered ? 0 : let_go(x);
 	if (r == -EACCES) {
 		guard_refuse(x, h1_response(x->answer)->status);
 		return;

@@ -28,7 +28,8 @@ static void key_is_put_in_and_callers_taken_out(void **state)
 	rig_post(&c, RIG_CHAT,
 		 "authorization: Bearer sk-egret-placeholder\r\naccept-encoding: gzip\r\n"
 		 "x-team: red\r\nconnection: keep-alive, x-hop\r\nx-hop: 1\r\n"
-		 "X-HTTP-Method-Override: DELETE\r\nx-original-url: /v1/files\r\n",
+		 "X-HTTP-Method-Override: DELETE\r\nx-original-url: /v1/files\r\n"
+		 "X_Team: red\r\nx_http_method_override: DELETE\r\n",
 		 RIG_BODY);
 	rig_accept(&rig, &u);
 	rig_until(&u, "\"messages\":[]}");

@@ -198,13 +198,37 @@ static void upload_streams_after_the_decision(void **state)
 	rig_until(&u, "transfer-encoding: chunked\r\n\r\n3\r\nabc\r\n");
 	rig_send(&c, "4\r\ndefg\r\n");
 	rig_until(&u, "4\r\ndefg\r\n");
-	rig_send(&c, "0\r\nx-late: 1\r\nx-api-key: sk-proj-stolen0123456789\r\n\r\n");
+	rig_send(&c, "0\r\nx-late: 1\r\nx-api-key: sk-proj-stolen0123456789\r\n"
+		     "x_original-url: /a\r\nx-original_url: /\r\n\r\n");
 	rig_until(&u, "0\r\nx-late: 1\r\n\r\n");
-	rig_answer(&u, &c);
+	rig_send(&u, "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n0\r\nx-sum: 2\r\n"
+		     "egret-request-id: forged\r\n\r\n");
+	rig_until(&c, "0\r\nx-sum: 2\r\n\r\n");
 	rec = rig_record(&rig);
 	assert_true(rec.flags & EG_RECORD_DIRECT_KEY);
 	assert_string_equal(rec.operation, "files-upload");
 	assert_int_equal(rec.bytes_in, 7);
+	rig_close(&c);
+	rig_close(&u);
+}
+
+/* Many servers answer 411 to a POST that says no length. */
+static void empty_body_is_said_to_be_empty(void **state)
+{
+	(void)state;
+	rig_open(&rig, &c);
+	rig_send(&c, "POST /v1/files HTTP/1.1\r\nhost: " RIG_HOST "\r\ncontent-length: 0\r\n\r\n");
+	rig_accept(&rig, &u);
+	rig_until(&u, "content-length: 0\r\n\r\n");
+	rig_answer(&u, &c);
+	rig_forget(&c);
+	rig_forget(&u);
+	rig_send(&c, "GET /v1/files HTTP/1.1\r\nhost: " RIG_HOST "\r\n\r\n");
+	rig_until(&u, "\r\n\r\n");
+	assert_null(strstr(u.text, "content-length"));
+	rig_answer(&u, &c);
+	(void)rig_record(&rig);
+	(void)rig_record(&rig);
 	rig_close(&c);
 	rig_close(&u);
 }
@@ -458,6 +482,7 @@ int main(void)
 		cmocka_unit_test(expectation_is_met_once_it_may_be),
 		cmocka_unit_test(chunked_request_is_sent_whole),
 		cmocka_unit_test(upload_streams_after_the_decision),
+		cmocka_unit_test(empty_body_is_said_to_be_empty),
 		cmocka_unit_test(early_answer_to_an_upload),
 		cmocka_unit_test(upload_over_the_bound),
 		cmocka_unit_test(slow_reader_stops_the_provider),
