@@ -6,9 +6,8 @@
 #include <sys/socket.h>
 
 #include "base/log.h"
-#include "proxy/generation.h"
+#include "proxy/greet.h"
 #include "proxy/passthrough.h"
-#include "proxy/peek.h"
 #include "proxy/refusal.h"
 #include "proxy/session.h"
 #include "proxy/state.h"
@@ -132,7 +131,7 @@ static enum alert alert_for(enum eg_reason reason)
 	}
 }
 
-static void refuse(struct conn *c, enum eg_reason reason, const char *text)
+void conn_refuse(struct conn *c, enum eg_reason reason, const char *text)
 {
 	enum alert alert = alert_for(reason);
 	/* A record of TLS 1.2, which every version reads: alert, fatal. */
@@ -158,8 +157,8 @@ static void on_ready(struct io *io, int events)
 
 static void on_handshake_late(struct deadline *d)
 {
-	refuse(container_of(d, struct conn, deadline), EG_REASON_tls_failed,
-	       "the handshake took too long");
+	conn_refuse(container_of(d, struct conn, deadline), EG_REASON_tls_failed,
+		    "the handshake took too long");
 }
 
 static void open_session(struct conn *c)
@@ -221,7 +220,7 @@ static void on_minted(void *ctx, SSL_CTX *ssl_ctx)
 	if (ssl_ctx)
 		c->ssl = stream_new_server(ssl_ctx, c->fd);
 	if (!c->ssl) {
-		refuse(c, EG_REASON_mint_failed, NULL);
+		conn_refuse(c, EG_REASON_mint_failed, NULL);
 		return;
 	}
 	c->state = CONN_HANDSHAKE;
@@ -243,7 +242,7 @@ static void on_attested(void *ctx, struct attested *who)
 		c->minting = wait;
 }
 
-static void terminate(struct conn *c)
+void conn_terminate(struct conn *c)
 {
 	struct worker *w = c->w;
 
@@ -252,63 +251,6 @@ static void terminate(struct conn *c)
 	deadline_set(&c->deadline, w->loop, loop_now_us(w->loop), w->set.handshake_ms * 1000,
 		     on_handshake_late);
 	attest_get(w->attest, &c->caller.flow, &c->identifying, on_attested, c);
-}
-
-/* ---- the hello ---- */
-
-static void pass(struct conn *c)
-{
-	c->state = CONN_PASSTHROUGH;
-	c->w->count.passed_through++;
-	if (passthrough_new(c, &c->passthrough) < 0)
-		conn_close(c, true);
-}
-
-static void on_name(struct conn *c, const struct hello *h)
-{
-	const struct generation *g = c->w->gen;
-
-	c->caller.host_n =
-		slice_copy(slice_of(h->host, h->host_n), c->caller.host, sizeof(c->caller.host));
-	c->caller.provider = catalogue_find_host(g->catalogue, caller_host(&c->caller));
-	c->caller.provider_generation = g->number;
-	if (c->caller.provider >= 0) {
-		terminate(c);
-	} else if (c->caller.flow.provider && h->has_ech) {
-		/* The name inside may be any; that outside says nothing about it. */
-		refuse(c, EG_REASON_no_sni,
-		       "the client hides the server's name (ECH) on the way to an address of a "
-		       "provider; switch ECH off");
-	} else {
-		pass(c);
-	}
-}
-
-static void on_hello(struct io *io, int events)
-{
-	struct conn *c = container_of(io, struct conn, io);
-	enum eg_reason reason = EG_REASON_client_gone;
-	struct hello h;
-
-	(void)events;
-	switch (peek_hello(c->fd, c->w->scratch, c->w->hello_scratch, &h, &reason)) {
-	case PEEK_AGAIN:
-		break;
-	case PEEK_FAILED:
-		refuse(c, reason, NULL);
-		break;
-	case PEEK_DONE:
-		if (h.has_sni)
-			on_name(c, &h);
-		else
-			refuse(c, EG_REASON_no_sni, NULL);
-		break;
-	}
-}
-
-static void on_hello_late(struct deadline *d)
-{
-	refuse(container_of(d, struct conn, deadline), EG_REASON_hello_timeout, NULL);
 }
 
 /* NULL when there is no room for it, of all or of its cgroup's share; or no memory. */
@@ -356,8 +298,5 @@ void conn_start(struct worker *w, int fd, const struct eg_flow *flow)
 	c->since_us = loop_now_us(w->loop);
 	conns_add(c);
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-	io_start(&c->io, w->loop, fd, IO_READ, on_hello);
-	deadline_set(&c->deadline, w->loop, c->since_us, w->set.hello_ms * 1000, on_hello_late);
-	/* Mostly the hello has come by now. */
-	on_hello(&c->io, IO_READ);
+	greet_start(c);
 }

@@ -21,7 +21,7 @@ struct worker;
 
 /*
  * HELLO -> PASSTHROUGH, or HELLO -> MINT -> HANDSHAKE -> OPEN; each -> CLOSING (what was said last
- * is being taken by the client) or CLOSED.
+ * is being taken by the client) or CLOSED. PASSTHROUGH -> MINT when a client speaks late (greet.h).
  */
 enum conn_state {
 	CONN_HELLO,
@@ -48,6 +48,7 @@ struct conn {
 	uint64_t since_us;
 	uint64_t requests, bytes_in, bytes_out;
 	size_t drained; /* in CLOSING: bytes thrown away */
+	bool has_spoken; /* a first byte has come, or must: the whole hello has its time */
 	bool is_idle; /* on the list of those that may be closed to make room */
 	TAILQ_ENTRY(conn) link;
 	TAILQ_ENTRY(conn) in_share; /* while idle */
@@ -63,5 +64,10 @@ void conn_linger(struct conn *c);
 /* The client ended before a first request: perhaps it does not trust our CA (some look at the
  * certificate only after the handshake). */
 void conn_note_end(struct conn *c);
+/* Ends it before there is HTTP: with an event and, where one fits, a TLS alert. text: what to do;
+ * NULL: the reason's own advice. */
+void conn_refuse(struct conn *c, enum eg_reason reason, const char *text);
+/* Its name is governed: identity, certificate, TLS, session. */
+void conn_terminate(struct conn *c);
 /* For the list of the dead: a closed one's memory. */
 struct conn *conn_bury(struct conn *c);

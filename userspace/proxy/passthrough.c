@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 
 #include "proxy/conn.h"
+#include "proxy/greet.h"
 #include "proxy/state.h"
 #include "upstream/pool.h"
 
@@ -26,6 +27,7 @@ struct passthrough {
 	struct conn *conn;
 	int fd; /* to the destination */
 	bool connected;
+	bool holds; /* nothing of the client's goes out before it was looked at */
 	struct io io;
 	struct timer retry;
 	struct timer again;
@@ -57,10 +59,29 @@ static void fail(struct passthrough *p)
 	conn_close(p->conn, true);
 }
 
+/* Who spoke after the server is no client that hides what it will say. */
+static bool is_held(struct passthrough *p)
+{
+	if (p->holds && p->in.bytes) {
+		p->holds = false;
+		greet_answered(p->conn);
+	}
+	return p->holds;
+}
+
 static void on_client(struct io *io, int events)
 {
+	struct passthrough *p = container_of(io, struct conn, io)->passthrough;
+
 	(void)events;
-	on_ready(container_of(io, struct conn, io)->passthrough);
+	if (is_held(p)) {
+		enum greet greet = greet_late(p->conn);
+
+		if (greet != GREET_PASS)
+			return;
+		p->holds = false;
+	}
+	on_ready(p);
 }
 
 static void on_server(struct io *io, int events)
@@ -242,7 +263,7 @@ static void on_ready(struct passthrough *p)
 		}
 		io_start(&c->io, c->w->loop, c->fd, IO_READ, on_client);
 	}
-	a = move(&c->w->pipes, &p->out, c->fd, p->fd);
+	a = is_held(p) ? 0 : move(&c->w->pipes, &p->out, c->fd, p->fd);
 	b = move(&c->w->pipes, &p->in, p->fd, c->fd);
 	c->bytes_in = p->out.bytes;
 	c->bytes_out = p->in.bytes;
@@ -260,13 +281,14 @@ static void on_ready(struct passthrough *p)
 		timer_start(&p->again, c->w->loop, 0, on_again);
 }
 
-int passthrough_new(struct conn *c, struct passthrough **ret)
+int passthrough_new(struct conn *c, bool holds, struct passthrough **ret)
 {
 	struct passthrough *p = calloc(1, sizeof(*p));
 
 	if (!p)
 		return -ENOMEM;
 	p->conn = c;
+	p->holds = holds;
 	p->fd = -EBADF;
 	p->out.pipe[0] = p->out.pipe[1] = p->in.pipe[0] = p->in.pipe[1] = -EBADF;
 	*ret = p;

@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/cleanup.h"
@@ -23,8 +24,10 @@ struct pipes {
 
 void pipes_done(struct pipes *p);
 
-/* Begins to connect; the connection's watcher and deadline are its own from then on. -errno. */
-int passthrough_new(struct conn *c, struct passthrough **ret) _must_check_;
+/* Begins to connect; the connection's watcher and deadline are its own from then on. `holds`: the
+ * client has not spoken yet; greet_late() judges its first bytes, unless the server was first.
+ * -errno. */
+int passthrough_new(struct conn *c, bool holds, struct passthrough **ret) _must_check_;
 /* The connection is closed: nothing of it happens any more. NULL-safe. */
 void passthrough_stop(struct passthrough *p);
 struct passthrough *passthrough_free(struct passthrough *p);

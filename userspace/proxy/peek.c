@@ -20,13 +20,23 @@ static bool is_over(int fd)
 	return poll(&p, 1, 0) == 1 && (p.revents & (POLLRDHUP | POLLHUP | POLLERR));
 }
 
+void peek_forget(int fd)
+{
+	set_low_water(fd, 1);
+}
+
+static enum peek_result decided(int fd, enum peek_result result)
+{
+	peek_forget(fd);
+	return result;
+}
+
 static enum peek_result judge(int fd, size_t n, const struct hello *h, enum hello_result r,
 			      enum eg_reason *ret_reason)
 {
 	switch (r) {
 	case HELLO_OK:
-		set_low_water(fd, 1);
-		return PEEK_DONE;
+		return decided(fd, PEEK_DONE);
 	case HELLO_NEED_MORE:
 		*ret_reason = n ? EG_REASON_hello_malformed : EG_REASON_client_gone;
 		if (is_over(fd))
@@ -43,7 +53,7 @@ static enum peek_result judge(int fd, size_t n, const struct hello *h, enum hell
 		*ret_reason = EG_REASON_hello_too_large;
 		break;
 	}
-	return PEEK_FAILED;
+	return decided(fd, PEEK_FAILED);
 }
 
 enum peek_result peek_hello(int fd, char *wire, char *scratch, struct hello *ret,

@@ -15,3 +15,5 @@ enum peek_result { PEEK_DONE, PEEK_AGAIN, PEEK_FAILED };
  * client_gone when it just went. */
 enum peek_result peek_hello(int fd, char *wire, char *scratch, struct hello *ret,
 			    enum eg_reason *ret_reason);
+/* No hello is waited for any more: whoever comes next hears of a single byte. */
+void peek_forget(int fd);

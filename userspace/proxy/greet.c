@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "proxy/greet.h"
+
+#include "proxy/conn.h"
+#include "proxy/generation.h"
+#include "proxy/passthrough.h"
+#include "proxy/peek.h"
+#include "proxy/state.h"
+
+/* How long a captured client may be silent before the server is asked to speak. */
+#define SILENCE_MS 200u
+
+/* The name was not looked for because of the address. */
+static bool is_captured(const struct conn *c)
+{
+	return c->caller.flow.provider == 0;
+}
+
+static void pass(struct conn *c, bool holds)
+{
+	c->state = CONN_PASSTHROUGH;
+	c->w->count.passed_through += !holds;
+	if (passthrough_new(c, holds, &c->passthrough) < 0)
+		conn_close(c, true);
+}
+
+/* Whether the name is one to be passed through; else the connection has been dealt with. */
+static bool judge_name(struct conn *c, const struct hello *h)
+{
+	const struct generation *g = c->w->gen;
+
+	c->caller.host_n =
+		slice_copy(slice_of(h->host, h->host_n), c->caller.host, sizeof(c->caller.host));
+	c->caller.provider = catalogue_find_host(g->catalogue, caller_host(&c->caller));
+	c->caller.provider_generation = g->number;
+	if (c->caller.provider >= 0) {
+		c->passthrough = passthrough_free(c->passthrough);
+		conn_terminate(c);
+		return false;
+	}
+	if (!is_captured(c) && h->has_ech) {
+		/* The name inside may be any; that outside says nothing about it. */
+		conn_refuse(c, EG_REASON_no_sni,
+			    "the client hides the server's name (ECH) on the way to an address of "
+			    "a provider; switch ECH off");
+		return false;
+	}
+	return true;
+}
+
+static bool may_pass_without_name(const struct conn *c, enum eg_reason reason)
+{
+	return is_captured(c) && (reason == EG_REASON_not_tls || reason == EG_REASON_no_sni ||
+				  reason == EG_REASON_client_gone);
+}
+
+static void on_hello_late(struct deadline *d)
+{
+	struct conn *c = container_of(d, struct conn, deadline);
+
+	c->passthrough = passthrough_free(c->passthrough);
+	conn_refuse(c, EG_REASON_hello_timeout, NULL);
+}
+
+static void wait_for_rest(struct conn *c)
+{
+	if (c->has_spoken)
+		return;
+	c->has_spoken = true;
+	deadline_set(&c->deadline, c->w->loop, loop_now_us(c->w->loop), c->w->set.hello_ms * 1000,
+		     on_hello_late);
+}
+
+static enum greet look(struct conn *c)
+{
+	enum eg_reason reason = EG_REASON_client_gone;
+	struct hello h = { 0 };
+
+	switch (peek_hello(c->fd, c->w->scratch, c->w->hello_scratch, &h, &reason)) {
+	case PEEK_AGAIN:
+		if (h.need) /* its beginning is there */
+			wait_for_rest(c);
+		return GREET_WAIT;
+	case PEEK_DONE:
+		if (h.has_sni)
+			return judge_name(c, &h) ? GREET_PASS : GREET_TAKEN;
+		reason = EG_REASON_no_sni;
+		break;
+	case PEEK_FAILED:
+		break;
+	}
+	/* An end without a word is passed on as well: the server may still have something to say.
+	 */
+	if (may_pass_without_name(c, reason))
+		return GREET_PASS;
+	c->passthrough = passthrough_free(c->passthrough);
+	conn_refuse(c, reason, NULL);
+	return GREET_TAKEN;
+}
+
+static void on_silence(struct deadline *d)
+{
+	pass(container_of(d, struct conn, deadline), true);
+}
+
+static void on_hello(struct io *io, int events)
+{
+	struct conn *c = container_of(io, struct conn, io);
+
+	(void)events;
+	if (look(c) == GREET_PASS)
+		pass(c, false);
+}
+
+void greet_start(struct conn *c)
+{
+	struct worker *w = c->w;
+
+	io_start(&c->io, w->loop, c->fd, IO_READ, on_hello);
+	if (is_captured(c)) {
+		deadline_set(&c->deadline, w->loop, c->since_us, SILENCE_MS * 1000, on_silence);
+	} else {
+		c->has_spoken = true;
+		deadline_set(&c->deadline, w->loop, c->since_us, w->set.hello_ms * 1000,
+			     on_hello_late);
+	}
+	/* Mostly the hello has come by now. */
+	on_hello(&c->io, IO_READ);
+}
+
+enum greet greet_late(struct conn *c)
+{
+	enum greet greet = look(c);
+
+	if (greet == GREET_PASS)
+		greet_answered(c);
+	return greet;
+}
+
+void greet_answered(struct conn *c)
+{
+	c->w->count.passed_through++;
+	deadline_stop(&c->deadline);
+	peek_forget(c->fd);
+}
