@@ -34,6 +34,7 @@ static struct slice path_of(struct slice target)
 static enum eg_reason find_operation(struct exchange *x, const char **ret_detail)
 {
 	struct slice path = path_of(x->req->target);
+	char *said;
 	int op = catalogue_find_operation(x->gen->catalogue, x->provider, x->req->method, path,
 					  &x->model_in_path);
 
@@ -41,8 +42,11 @@ static enum eg_reason find_operation(struct exchange *x, const char **ret_detail
 		x->op = catalogue_operation(x->gen->catalogue, (unsigned)op);
 		return EG_REASON_allowed;
 	}
-	*ret_detail = pool_printf(x->pool, SLICE_FMT " " SLICE_FMT, SLICE_ARG(x->req->method),
-				  (int)(path.n < 512 ? path.n : 512), path.p);
+	said = pool_printf(x->pool, SLICE_FMT " " SLICE_FMT, SLICE_ARG(x->req->method),
+			   (int)(path.n < 512 ? path.n : 512), path.p);
+	if (said)
+		record_mask(x, said + x->req->method.n);
+	*ret_detail = said;
 	return EG_REASON_unknown_operation;
 }
 

@@ -10,6 +10,8 @@
 #include "proxy/generation.h"
 #include "proxy/state.h"
 
+#define KEY_LEAST 16u /* bytes: no key is shorter, and few other parts of a path are as long */
+
 static void put(char *to, size_t size, struct slice s)
 {
 	(void)slice_copy(s, to, size);
@@ -65,6 +67,18 @@ void record_caller(struct exchange *x)
 	}
 }
 
+void record_mask(const struct exchange *x, char *path)
+{
+	while (*path) {
+		size_t n = strcspn(path, "/"), prefix;
+
+		if (n >= KEY_LEAST && x->gen &&
+		    catalogue_find_key_prefix(x->gen->catalogue, slice_of(path, n), &prefix) >= 0)
+			memset(path + prefix, '*', n - prefix);
+		path += n + (path[n] == '/');
+	}
+}
+
 void record_request(struct exchange *x)
 {
 	const char *query;
@@ -76,6 +90,7 @@ void record_request(struct exchange *x)
 	n = query ? (size_t)(query - x->req->target.p) : x->req->target.n;
 	PUT(x->rec->method, x->req->method);
 	PUT(x->rec->path, slice_of(x->req->target.p, n));
+	record_mask(x, x->rec->path);
 }
 
 void record_provider(struct exchange *x)

@@ -15,6 +15,8 @@ enum eg_reason record_open(struct exchange *x);
 void record_caller(struct exchange *x);
 void record_request(struct exchange *x);
 void record_provider(struct exchange *x);
+/* A key that somebody put into a path is not for eyes: stars in its place, behind its prefix. */
+void record_mask(const struct exchange *x, char *path);
 /* Policy's answer. */
 void record_verdict(struct exchange *x);
 /* A direct key was seen: a keyed hash of it is kept. */

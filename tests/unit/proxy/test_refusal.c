@@ -58,6 +58,12 @@ static void unknown_operation_names_the_path(void **state)
 	rec = refused(403, EG_REASON_unknown_operation, "unknown_operation");
 	body_tells("POST /v1/realtime.");
 	assert_string_equal(rec.path, "/v1/realtime");
+	rig_forget(&c);
+	rig_post(&c, "/v1/sk-proj-0123456789abcdef/sk-short", "", "{}");
+	rec = refused(403, EG_REASON_unknown_operation, "unknown_operation");
+	assert_string_equal(rec.path, "/v1/sk-proj-****************/sk-short");
+	assert_null(strstr(rec.detail, "0123"));
+	body_tells("POST /v1/sk-proj-****************/sk-short.");
 	assert_string_equal(rec.provider, "openai");
 	assert_non_null(strstr(c.text, "\"error\":"));
 	assert_non_null(strstr(c.text, "x-request-id: "));
