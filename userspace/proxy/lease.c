@@ -9,10 +9,11 @@
 #define TIMEOUT_US 10000000u
 
 struct lease_entry {
-	char provider[EG_NAME_MAX], credential[EG_NAME_MAX];
+	char provider[EG_NAME_MAX], credential[EG_NAME_MAX], workload[EG_NAME_MAX];
 	bool busy; /* being asked for, or given to who waits: not to be freed */
 	struct leases *owner; /* NULL: no longer in the table; goes when not busy */
 	struct lease *lease; /* NULL: being asked for */
+	bool again; /* revoked meanwhile: what is on its way may be the old one */
 	uint32_t generation;
 	struct timer end;
 	TAILQ_HEAD(, lease_wait) waits;
@@ -110,15 +111,42 @@ static enum eg_reason read_reply(const struct msg *m, struct eg_leased *h, struc
 	return EG_REASON_allowed;
 }
 
+static void on_reply(void *ctx, struct msg *m);
+
+static int send_question(struct leases *l, struct lease_entry *e)
+{
+	struct eg_lease q = { 0 };
+
+	(void)slice_copy(slice_str(e->provider), q.provider, sizeof(q.provider));
+	(void)slice_copy(slice_str(e->credential), q.credential, sizeof(q.credential));
+	(void)slice_copy(slice_str(e->workload), q.workload, sizeof(q.workload));
+	e->again = false;
+	return channel_call(l->vault, EG_MSG_lease, &q, sizeof(q), NULL, 0, NULL, 0, TIMEOUT_US,
+			    on_reply, e);
+}
+
+/* A lease that was revoked while it was asked for: true when it is asked for once more. */
+static bool ask_again(struct lease_entry *e)
+{
+	return e->again && e->owner && e->owner->vault && send_question(e->owner, e) == 0;
+}
+
 static void on_reply(void *ctx, struct msg *m)
 {
 	struct lease_entry *e = ctx;
 	struct eg_leased h = { 0 };
 	struct lease *lease = NULL;
 	enum eg_reason reason = read_reply(m, &h, &lease);
-	bool keep = e->owner && lease && h.ttl_ms;
 	struct lease_wait *w;
+	bool keep;
 
+	if (e->again && lease) {
+		lease = lease_unref(lease);
+		if (ask_again(e))
+			return;
+		reason = EG_REASON_credential_unavailable;
+	}
+	keep = e->owner && lease && h.ttl_ms;
 	if (keep) {
 		e->lease = lease_ref(lease);
 		e->generation = h.generation;
@@ -139,7 +167,6 @@ static void on_reply(void *ctx, struct msg *m)
 
 static struct lease_entry *ask(struct leases *l, const struct lease_want *want)
 {
-	struct eg_lease q = { 0 };
 	struct lease_entry *e;
 
 	if (!l->vault || want->provider.n >= EG_NAME_MAX || want->credential.n >= EG_NAME_MAX)
@@ -151,11 +178,8 @@ static struct lease_entry *ask(struct leases *l, const struct lease_want *want)
 	TAILQ_INIT(&e->waits);
 	(void)slice_copy(want->provider, e->provider, sizeof(e->provider));
 	(void)slice_copy(want->credential, e->credential, sizeof(e->credential));
-	(void)slice_copy(want->provider, q.provider, sizeof(q.provider));
-	(void)slice_copy(want->credential, q.credential, sizeof(q.credential));
-	(void)slice_copy(want->workload, q.workload, sizeof(q.workload));
-	if (channel_call(l->vault, EG_MSG_lease, &q, sizeof(q), NULL, 0, NULL, 0, TIMEOUT_US,
-			 on_reply, e) < 0) {
+	(void)slice_copy(want->workload, e->workload, sizeof(e->workload));
+	if (send_question(l, e) < 0) {
 		free(e);
 		return NULL;
 	}
@@ -203,11 +227,14 @@ void lease_revoke(struct leases *l, uint32_t generation)
 
 	for (; e; e = next) {
 		next = TAILQ_NEXT(e, age);
-		/* What is being asked for may have been read before the rotation. */
 		if (e->lease && e->generation >= generation)
 			continue;
 		l->on_revoked(l->ctx, slice_str(e->credential));
-		forget(e);
+		/* What is being asked for may have been read before the rotation. */
+		if (e->lease)
+			forget(e);
+		else
+			e->again = true;
 	}
 }
 

@@ -249,6 +249,39 @@ static void leases_are_bounded_and_shared(void **state)
 	}
 }
 
+/* A key that was read before the rotation is nobody's, however soon somebody asked. */
+static void revoked_while_asked_for(void **state)
+{
+	struct eg_leased l = { .n = 3, .generation = 1, .ttl_ms = 60000 };
+	struct lease_want want = { .provider = SLICE("p"), .workload = SLICE("w") };
+	struct lease_wait w[2] = { 0 };
+
+	(void)state;
+	assert_int_equal(lease_new(loop, on_revoked, NULL, &leases), 0);
+	lease_set_vault(leases, ours);
+	lease_get(leases, &want, &w[0], on_lease, NULL);
+	turn();
+	assert_int_equal(asked, 1);
+	lease_revoke(leases, 2);
+	lease_get(leases, &want, &w[1], on_lease, NULL);
+	assert_int_equal(
+		channel_reply(theirs, EG_MSG_lease, ids_asked[0], &l, sizeof(l), "old", 3, NULL, 0),
+		0);
+	turn();
+	turn();
+	assert_int_equal(told, 0);
+	assert_int_equal(asked, 2);
+	l.generation = 2;
+	assert_int_equal(
+		channel_reply(theirs, EG_MSG_lease, ids_asked[1], &l, sizeof(l), "new", 3, NULL, 0),
+		0);
+	turn();
+	assert_int_equal(told, 2);
+	assert_true(slice_eq(secret_slice(&last_lease->key), SLICE("new")));
+	lease_revoke(leases, 2);
+	assert_int_equal(lease_count(leases), 1);
+}
+
 static void malformed_leases_are_none(void **state)
 {
 	static const struct eg_leased bad[] = { { .n = 0 }, { .n = 4 }, { .status = EIO, .n = 3 } };
@@ -445,6 +478,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(monitor_dies_meanwhile, pair_start, pair_stop),
 		cmocka_unit_test_setup_teardown(leases_are_bounded_and_shared, pair_start,
 						pair_stop),
+		cmocka_unit_test_setup_teardown(revoked_while_asked_for, pair_start, pair_stop),
 		cmocka_unit_test_setup_teardown(malformed_leases_are_none, pair_start, pair_stop),
 		cmocka_unit_test_setup_teardown(deadline_moves_both_ways, pair_start, pair_stop),
 		cmocka_unit_test(ids_differ),
