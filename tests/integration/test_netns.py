@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Workloads in network namespaces of their own: served without a route or a rule, and fenced at the
 host's side of their veth. What proves that nothing leaked is a packet counter in the internet."""
+import json
 import os
 import signal
 import subprocess
@@ -12,7 +13,7 @@ import pytest
 from lib.daemon import Daemon
 from lib.pod import RAW, Pod
 from lib.policies import agent_policy
-from lib.system import BUILD, PYTHON, sh, wait_for
+from lib.system import BUILD, PYTHON, cgroup2, sh, wait_for
 from lib.world import FREE, FREE6, PROVIDERS, PROVIDERS6
 
 ECONNREFUSED, ECONNABORTED = 111, 103
@@ -410,3 +411,27 @@ def test_af_xdp_and_forwarding_from_a_pod_are_stopped(world, daemon):
     assert arrived(world) == before
     keeper.kill()
     keeper.wait()
+
+
+def test_where_everything_is_enforced_a_device_is_fenced_before_anybody_is_behind_it(world):
+    """A cgroup namespace makes this world's cgroup the root that the daemon sees."""
+    mount, ino = cgroup2(), world.cgroup.stat().st_ino
+    script = f"""umount {mount} && mount -t cgroup2 none {mount} && test $(stat -c %i {mount}) = {ino} && exec "$@" """
+    world.daemon_cgroup = world.cgroup
+    daemon = Daemon(world, agent_policy(world), settings={"cgroup": ""},
+                    prefix=["unshare", "--cgroup", "--mount", "sh", "-ec", script, "sh"])
+    world.closers.append(daemon.stop)
+    daemon.start()
+
+    def backstop():
+        found = json.loads(daemon.run_egret("-j", "check").stdout)
+        return next(r["text"] for r in found if r["name"] == "backstop")
+    wait_for(lambda: backstop().startswith("on 1 devices"), what="the backstop on the host's own uplink, another pair")
+    pod = Pod(world)
+    wait_for(lambda: backstop().startswith("on 2 devices"), what="the backstop")
+    assert rows(daemon, pod) == []  # nobody is there
+    before = arrived(world)
+    frames(pod)
+    assert arrived(world) == before
+    assert served(pod, PROVIDERS) and pod.call(daemon.ca, PROVIDERS) in (200, 403)
+    know_neighbours(pod)

@@ -175,8 +175,8 @@ static bool is_enforced(struct namespaces *n, int dir)
 {
 	char path[CGROUPFS_PATH_MAX];
 
-	return shares_is_whole(&n->shares) || (process_cgroup(dir, path, sizeof(path)) == 0 &&
-					       shares_is_enforced(&n->shares, slice_str(path)));
+	return process_cgroup(dir, path, sizeof(path)) == 0 &&
+	       shares_is_enforced(&n->shares, slice_str(path));
 }
 
 /* Vault and recorder have namespaces of their own, and nothing in them. */

@@ -102,7 +102,26 @@ static void what_is_elsewhere_is_not_enforced(void **state)
 	assert_int_equal(shares_of(&shares, SLICE("/"), &id), -ENOENT);
 	assert_int_equal(shares_of(&shares, slice_str(beside), &id), -ENOENT);
 	assert_false(shares_is_enforced(&shares, SLICE("/elsewhere")));
+	assert_int_equal(shares_of(&shares, SLICE("/../x"), &id), -ENOENT);
 	assert_false(shares_is_whole(&shares));
+}
+
+static void where_all_is_enforced_only_another_root_is_not(void **state)
+{
+	char mount[sizeof(top) + 4];
+	struct shares whole = { 0 };
+	uint64_t id;
+
+	(void)state;
+	(void)snprintf(mount, sizeof(mount), "%s/..", top);
+	assert_int_equal(shares_open(&whole, mount), 0);
+	assert_true(shares_is_whole(&whole));
+	assert_int_equal(shares_of(&whole, SLICE("/"), &id), 0);
+	assert_int_equal(shares_of(&whole, SLICE("/none"), &id), 0);
+	assert_int_equal(shares_of(&whole, SLICE("/.."), &id), -ENOENT);
+	assert_int_equal(shares_of(&whole, SLICE("/../beside"), &id), -ENOENT);
+	assert_true(shares_is_enforced(&whole, SLICE("/..beside")));
+	shares_close(&whole);
 }
 
 static unsigned take_all(uint64_t cgroup, uint64_t now_us)
@@ -148,6 +167,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(one_that_is_gone_counts_for_what_is_left, make,
 						clean),
 		cmocka_unit_test_setup_teardown(what_is_elsewhere_is_not_enforced, make, clean),
+		cmocka_unit_test_setup_teardown(where_all_is_enforced_only_another_root_is_not,
+						make, clean),
 		cmocka_unit_test_setup_teardown(one_cgroup_is_limited_and_others_are_not, make,
 						clean),
 		cmocka_unit_test_setup_teardown(all_together_are_limited_too, make, clean),
