@@ -32,7 +32,11 @@ def daemon(world):
     boxes = [{"container": {"runtime": "podman"}}, {"container": {"runtime": "docker"}}]
     rule = {"id": "boxes", "when": {"workload": "box", "provider": ["openai"], "model": CHAT_MODELS}, "allow": {}}
     d = Daemon(world, {"workloads": {"box": {"match": boxes}}, "rules": [rule]}, settings={"log.level": "debug"})
-    world.closers.append(d.stop)
+
+    def end():
+        d.stop()
+        d.nothing_left()
+    world.closers.append(end)
     return d.start()
 
 

@@ -20,11 +20,19 @@ ECONNREFUSED, ECONNABORTED = 111, 103
 XSK = BUILD / "tests/lib/xsk"
 
 
+def start(world, prefix=(), **settings):
+    d = Daemon(world, agent_policy(world), settings={"workers": 2, **settings}, prefix=prefix)
+
+    def end():
+        d.stop()
+        d.nothing_left()
+    world.closers.append(end)
+    return d.start()
+
+
 @pytest.fixture
 def daemon(world):
-    d = Daemon(world, agent_policy(world), settings={"log.level": "debug", "workers": 2})
-    world.closers.append(d.stop)
-    return d.start()
+    return start(world, **{"log.level": "debug"})
 
 
 def rows(daemon, pod=None):
@@ -180,9 +188,7 @@ def test_connections_older_than_the_daemon_are_ended_in_pods_too(world):
             try: c.recv(1); print("eof")
             except OSError as e: print(e.errno)""")], stdout=subprocess.PIPE, text=True)
     assert p.stdout.readline() == "open\n"
-    daemon = Daemon(world, agent_policy(world))
-    world.closers.append(daemon.stop)
-    daemon.start()
+    daemon = start(world)
     out, _ = p.communicate(timeout=60)
     assert out.split() == [str(ECONNABORTED)] * 2
 
@@ -190,9 +196,7 @@ def test_connections_older_than_the_daemon_are_ended_in_pods_too(world):
 # ---- limits ----
 
 def test_one_cgroup_cannot_take_all_namespaces(world):
-    daemon = Daemon(world, agent_policy(world), settings={"limits.namespaces": 4})
-    world.closers.append(daemon.stop)
-    daemon.start()
+    daemon = start(world, **{"limits.namespaces": 4})
     greedy = world.group("load/greedy")
     pods = [Pod(world, i, cgroup=greedy, wired=False) for i in (1, 2)]
     keeper = pods[0].start(["sleep", "1000"])
@@ -209,9 +213,7 @@ def test_one_cgroup_cannot_take_all_namespaces(world):
 
 
 def test_subgroups_of_a_delegated_cgroup_share_one_share(world):
-    daemon = Daemon(world, agent_policy(world), settings={"limits.namespaces": 4})
-    world.closers.append(daemon.stop)
-    daemon.start()
+    daemon = start(world, **{"limits.namespaces": 4})
     given = world.group("load/given")
     os.chown(given, 1234, 1234)
     keepers = []
@@ -307,9 +309,7 @@ def test_raw_frames_from_a_pod_are_dropped_at_the_hosts_side(world):
     know_neighbours(pod)
     frames(pod)
     assert arrived(world) >= PLAIN - 2  # the host's stack drops what it cannot put together
-    daemon = Daemon(world, agent_policy(world))
-    world.closers.append(daemon.stop)
-    daemon.start()
+    daemon = start(world)
     wait_for(lambda: rows(daemon, pod) and rows(daemon, pod)[0]["devices"] == 1, what="the backstop")
     before = arrived(world)
     frames(pod)
@@ -418,10 +418,7 @@ def test_where_everything_is_enforced_a_device_is_fenced_before_anybody_is_behin
     mount, ino = cgroup2(), world.cgroup.stat().st_ino
     script = f"""umount {mount} && mount -t cgroup2 none {mount} && test $(stat -c %i {mount}) = {ino} && exec "$@" """
     world.daemon_cgroup = world.cgroup
-    daemon = Daemon(world, agent_policy(world), settings={"cgroup": ""},
-                    prefix=["unshare", "--cgroup", "--mount", "sh", "-ec", script, "sh"])
-    world.closers.append(daemon.stop)
-    daemon.start()
+    daemon = start(world, ["unshare", "--cgroup", "--mount", "sh", "-ec", script, "sh"], cgroup="")
 
     def backstop():
         found = json.loads(daemon.run_egret("-j", "check").stdout)
