@@ -5,11 +5,12 @@ import pwd
 
 import pytest
 
-from lib.daemon import Daemon
+from lib.daemon import EGRET, Daemon
 from lib.policies import RUN, agent_policy
 from lib.world import World
 
 NOBODY = pwd.getpwnam("nobody").pw_uid
+BIN_USER = pwd.getpwnam("bin").pw_uid
 DAEMON_USER = pwd.getpwnam("daemon").pw_uid
 CURL = ["curl", "-sS", "https://api.openai.com/v1/models"]
 
@@ -17,9 +18,9 @@ CURL = ["curl", "-sS", "https://api.openai.com/v1/models"]
 @pytest.fixture(scope="module")
 def shared():
     with World() as world:
-        policy = agent_policy(world, workloads={"research": RUN})
+        policy = agent_policy(world, workloads={"research": RUN, "other": RUN})
         policy["rules"].append({"id": "research", "when": {"workload": "research"}, "allow": {}})
-        allowed = [{"user": "nobody", "workloads": ["research"]}]
+        allowed = [{"user": "nobody", "workloads": ["research"]}, {"user": "bin", "workloads": ["*"]}]
         daemon = Daemon(world, policy, settings={"run": allowed}).start()
         yield daemon
         daemon.stop()
@@ -60,6 +61,21 @@ def test_nobody_becomes_a_workload_that_is_not_theirs(egret, sim, uid, workload)
     done = egret.as_workload(workload, CURL, uid=uid)
     assert done.returncode != 0 and done.stdout == "" and "`run` in egret.json" in done.stderr
     assert sim.requests() == []
+
+
+@pytest.mark.parametrize("wanted, becomes", [("research", True), ("other", False)])
+def test_a_workload_cannot_make_itself_another(egret, sim, wanted, becomes):
+    """Its user may be any workload, but what an agent starts is that agent."""
+    inner = [EGRET, "--run-dir", egret.run_dir, "run", "--workload", wanted, "--", *CURL]
+    done = egret.as_workload("research", inner, uid=BIN_USER)
+    if becomes:
+        assert json.loads(done.stdout)["data"], done
+        assert egret.record()["workload"] == "research"
+    else:
+        assert done.returncode != 0 and done.stdout == "" and "another workload already" in done.stderr, done
+        assert sim.requests() == []
+    outside = egret.as_workload(wanted, ["true"], uid=BIN_USER)
+    assert outside.returncode == 0, outside
 
 
 def test_two_commands_are_two_cgroups_that_go_when_they_end(egret):

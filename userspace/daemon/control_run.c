@@ -117,6 +117,27 @@ static void refuse(struct request *req, int error)
 			      strerror(-error));
 }
 
+/* What a workload starts is that workload: it must not make itself another by asking, whatever its
+ * user may be. What can't be seen is refused. */
+static bool may_become(const struct monitor *m, const struct control_peer *peer,
+		       const char *workload)
+{
+	char base[4608], own[EG_NAME_MAX];
+	uint64_t id;
+	int r;
+
+	if (peer->uid == 0)
+		return true;
+	r = cgroup_id(runs_base(m->runs), &id);
+	if (r == -ENOENT)
+		return true; /* nobody is in there yet */
+	if (r == 0)
+		r = identity_cgroup_path(m->identity, id, base, sizeof(base));
+	if (r == 0)
+		r = runs_workload_of(base, peer->pid, own, sizeof(own));
+	return r == 0 || (r > 0 && strcmp(own, workload) == 0);
+}
+
 void control_run(void *ctx, struct request *req)
 {
 	const struct control_peer *peer = request_peer(req);
@@ -141,6 +162,13 @@ void control_run(void *ctx, struct request *req)
 		request_error(req, "failed",
 			      "run: the process is in a pid namespace that cannot be "
 			      "seen from the host: run it outside");
+		return;
+	}
+	if (!may_become(m, peer, workload)) {
+		request_error(req, "not_allowed",
+			      "run: the process is another workload already, and cannot become "
+			      "\"%s\": start the command outside of it",
+			      workload);
 		return;
 	}
 	r = runs_enter(m->runs, workload, peer->pid, peer->pidfd, peer->uid, dir, sizeof(dir));

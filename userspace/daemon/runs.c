@@ -179,6 +179,11 @@ struct runs *runs_free(struct runs *r)
 	return NULL;
 }
 
+const char *runs_base(const struct runs *r)
+{
+	return r->base;
+}
+
 size_t runs_count(const struct runs *r)
 {
 	return r->n;
@@ -273,4 +278,40 @@ int runs_enter(struct runs *r, const char *workload, pid_t pid, int pidfd, uid_t
 	if (error < 0)
 		reap(r, r->head);
 	return error;
+}
+
+/* The path of a process's cgroup below the mount. */
+static int cgroup_of(pid_t pid, char *ret, size_t size)
+{
+	char file[32], line[PATH_BYTES + 8];
+	int r = -ENOENT;
+	FILE *f;
+
+	(void)snprintf(file, sizeof(file), "/proc/%d/cgroup", (int)pid);
+	f = fopen(file, "re");
+	if (!f)
+		return -errno;
+	while (r < 0 && fgets(line, sizeof(line), f)) {
+		if (strncmp(line, "0::", 3) != 0)
+			continue;
+		line[strcspn(line, "\n")] = '\0';
+		r = slice_copy(slice_str(line + 3), ret, size) < strlen(line + 3) ? -ENAMETOOLONG
+										  : 0;
+	}
+	(void)fclose(f);
+	return r;
+}
+
+int runs_workload_of(const char *base, pid_t pid, char *ret, size_t size)
+{
+	size_t n = strlen(base);
+	char path[PATH_BYTES];
+	int r = cgroup_of(pid, path, sizeof(path));
+
+	if (r < 0)
+		return r;
+	if (strncmp(path, base, n) != 0 || path[n] != '/')
+		return 0;
+	(void)slice_copy(slice_of(path + n + 1, strcspn(path + n + 1, "/")), ret, size);
+	return 1;
 }

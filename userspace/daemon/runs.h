@@ -24,4 +24,8 @@ struct runs *runs_free(struct runs *r); /* leaves cgroups as they are; returns N
  */
 int runs_enter(struct runs *r, const char *workload, pid_t pid, int pidfd, uid_t uid,
 	       char *ret_path, size_t size) _must_check_;
+const char *runs_base(const struct runs *r); /* directory with those of the workloads */
+/* The workload in whose cgroup a process is already: 1; 0 when in none; -errno when that can't be
+ * seen. base: the path of runs_base() below the mount. */
+int runs_workload_of(const char *base, pid_t pid, char *ret, size_t size) _must_check_;
 size_t runs_count(const struct runs *r);

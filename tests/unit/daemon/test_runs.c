@@ -183,6 +183,28 @@ static void without_a_pidfd_the_user_must_be_right(void **state)
 	(void)close(pidfd);
 }
 
+static void who_is_in_one_is_known(void **state)
+{
+	char mount[200], base[400], path[600], own[64];
+	int pidfd;
+	pid_t pid = start_process(12345, &pidfd);
+
+	(void)state;
+	assert_int_equal(cgroup_mount(mount, sizeof(mount)), 0);
+	assert_int_equal(strncmp(runs_base(runs), mount, strlen(mount)), 0);
+	(void)snprintf(base, sizeof(base), "%s", runs_base(runs) + strlen(mount));
+	assert_int_equal(runs_workload_of(base, pid, own, sizeof(own)), 0);
+	assert_int_equal(runs_enter(runs, "w", pid, pidfd, 12345, path, sizeof(path)), 0);
+	assert_int_equal(runs_workload_of(base, pid, own, sizeof(own)), 1);
+	assert_string_equal(own, "w");
+	base[strlen(base) - 1] = '\0'; /* "/egret/ru" is not above it */
+	assert_int_equal(runs_workload_of(base, pid, own, sizeof(own)), 0);
+	end_process(pid);
+	assert_true(runs_workload_of(base, pid, own, sizeof(own)) < 0);
+	wait_until_none_is_left();
+	(void)close(pidfd);
+}
+
 static void what_an_earlier_daemon_left_is_found(void **state)
 {
 	char path[600], empty[700];
@@ -211,6 +233,7 @@ int main(void)
 		cmocka_unit_test(a_process_gets_a_cgroup_of_its_own_until_it_ends),
 		cmocka_unit_test(a_process_that_has_ended_is_not_mistaken),
 		cmocka_unit_test(without_a_pidfd_the_user_must_be_right),
+		cmocka_unit_test(who_is_in_one_is_known),
 		cmocka_unit_test(what_an_earlier_daemon_left_is_found),
 	};
 
