@@ -21,17 +21,17 @@ pytestmark = [pytest.mark.heavy, pytest.mark.skipif(not CLAUDE.exists(), reason=
 @pytest.fixture(scope="module")
 def shared():
     with World() as world:
-        policy = agent_policy(world, workloads={"coder": RUN})
+        policy = agent_policy(world, workloads={"coder": RUN, "locked": RUN})
         policy["rules"].append({"id": "coder", "when": {"workload": "coder"}, "allow": {}})
         daemon = Daemon(world, policy).start()
         yield daemon
         daemon.stop()
 
 
-def run(egret, argv, env=None):
+def run(egret, argv, workload="coder"):
     home = egret.world.tmp / "home"
     home.mkdir(exist_ok=True)
-    return egret.as_workload("coder", argv, env={"HOME": str(home), **(env or {})}, timeout=120)
+    return egret.as_workload(workload, argv, env={"HOME": str(home)}, timeout=120)
 
 
 def test_claude_code_says_hi(egret, sim):
@@ -41,10 +41,11 @@ def test_claude_code_says_hi(egret, sim):
     assert asked and all(r["key"] == "right" for r in sim.requests())
 
 
-def test_claude_code_shows_a_denial_once(egret, sim):
-    done = run(egret, [CLAUDE, "-p", "say hi"], env={"ANTHROPIC_MODEL": "claude-3-5-haiku-latest"})
-    assert done.returncode == 0, done
-    assert {r["workload"] for r in egret.records()} == {"coder"}
+def test_claude_code_shows_a_denial_and_asks_once(egret, sim):
+    done = run(egret, [CLAUDE, "-p", "say hi"], "locked")
+    assert done.returncode != 0 and "egret: no policy rule allows this request" in done.stdout + done.stderr, done
+    asked = [r for r in egret.fresh() if r["operation"] == "messages"]
+    assert len(asked) == 1 and sim.requests() == []
 
 
 def test_codex_says_hi(egret, sim):
