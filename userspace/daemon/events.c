@@ -48,9 +48,8 @@ const char *events_advice(enum eg_reason reason)
 	case EG_REASON_k_quic:
 		return "nothing to do: the client falls back to TCP, where the server name is read";
 	case EG_REASON_k_egress_denied:
-		return "add the address, or the name it was resolved from, to the allow-list of "
-		       "the "
-		       "workload";
+		return "add the address, or the name it was resolved from, to the workload's "
+		       "allow-list";
 	case EG_REASON_k_protocol:
 		return "use TCP; raw sockets can be let through with `allow_raw` in egret.json";
 	case EG_REASON_k_bound_device:
