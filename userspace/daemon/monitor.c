@@ -20,6 +20,7 @@
 #include "daemon/learning.h"
 #include "daemon/listeners.h"
 #include "daemon/namespaces.h"
+#include "daemon/modes.h"
 #include "daemon/notify.h"
 #include "daemon/reload.h"
 #include "daemon/runs.h"
@@ -220,6 +221,18 @@ static int make_endpoints(struct monitor *m, struct diag *d)
 	return r < 0 ? r : endpoints_apply(m->endpoints, m->edition, d);
 }
 
+/* Before anything is attached, as the endpoints. */
+static int make_modes(struct monitor *m, struct diag *d)
+{
+	const struct modes_opts o = { .loop = m->loop,
+				      .dp = m->dp,
+				      .identity = m->identity,
+				      .warnings = m->warnings };
+	int r = modes_new(&o, &m->modes);
+
+	return r < 0 ? r : modes_apply(m->modes, m->edition, d);
+}
+
 static void on_late_listener(void *ctx)
 {
 	struct monitor *m = ctx;
@@ -308,6 +321,8 @@ static int start(struct monitor *m, struct diag *d)
 	if (r == 0)
 		r = learning_apply(m->dp, m->config, m->edition, d);
 	if (r == 0)
+		r = make_modes(m, d);
+	if (r == 0)
 		r = dataplane_attach(m->dp, d);
 	if (r == 0)
 		r = children_new(m, d, &m->children);
@@ -336,6 +351,7 @@ static void clear(struct monitor *m)
 	m->phase = MONITOR_STOPPING;
 	served = m->control;
 	m->control = control_server_free(m->control);
+	m->modes = modes_free(m->modes);
 	m->identity = identity_free(m->identity);
 	m->events = events_free(m->events);
 	m->children = children_free(m->children);

@@ -42,6 +42,7 @@ struct monitor {
 
 	struct endpoints *endpoints;
 	struct sweeper *sweeper;
+	struct modes *modes;
 	struct listeners *listeners;
 	struct namespaces *namespaces;
 	struct events *events;

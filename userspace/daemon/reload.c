@@ -11,6 +11,7 @@
 #include "daemon/edition.h"
 #include "daemon/endpoints.h"
 #include "daemon/learning.h"
+#include "daemon/modes.h"
 #include "daemon/trust.h"
 #include "daemon/users.h"
 #include "daemon/warnings.h"
@@ -62,6 +63,10 @@ static void put_in_force(struct monitor *m, struct edition *e)
 		warnings_set(m->warnings, "learning", "%s", d.text);
 	else
 		warnings_clear(m->warnings, "learning");
+	if (modes_apply(m->modes, e, &d) < 0)
+		warnings_set(m->warnings, "modes", "%s", d.text);
+	else
+		warnings_clear(m->warnings, "modes");
 	children_send_policy(m->children);
 	cover_names(m);
 	(void)edition_free(old);

@@ -211,6 +211,25 @@ static int look_at_cgroup(struct identity *id, const struct eg_flow *flow, uint6
 	return 0;
 }
 
+uint32_t identity_cgroup_workload(const struct identity *id, struct slice path)
+{
+	struct slice below = cgroupfs_below(&id->cgroups, path);
+	uint32_t found[SELECTORS_FOUND_MAX];
+	struct exe none = { .fd = -EBADF };
+	struct place place;
+	struct selectors_facts facts = { .cgroup = path,
+					 .below = below,
+					 .run = run_of(id, below),
+					 .place = &place,
+					 .uid = UINT32_MAX,
+					 .gid = UINT32_MAX,
+					 .exe = &none,
+					 .cgroup_alone = true };
+
+	place_of(below, &place);
+	return id->selectors && selectors_find(id->selectors, &facts, found) ? found[0] : 0;
+}
+
 static void evidence_done(struct evidence *e)
 {
 	exe_done(&e->exe);

@@ -64,6 +64,8 @@ static bool container_holds(const struct selector *sel, const struct place *plac
 static bool selector_holds(const struct selectors *s, const struct selector *sel,
 			   const struct selectors_facts *f)
 {
+	if (f->cgroup_alone && !sel->by_cgroup)
+		return false;
 	if (sel->has_uid && sel->uid != f->uid)
 		return false;
 	if (sel->has_gid && sel->gid != f->gid)

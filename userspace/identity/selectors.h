@@ -27,6 +27,7 @@ struct selector {
 	enum place_runtime runtime;
 	uint32_t uid, gid;
 	bool run, in_container; /* in_container: "container" is there */
+	bool by_cgroup; /* a cgroup's path alone says whether it holds */
 	bool has_uid, has_gid;
 };
 
@@ -68,6 +69,7 @@ struct selectors_facts {
 	const struct place *place;
 	uint32_t uid, gid;
 	struct exe *exe;
+	bool cgroup_alone; /* nothing else is known: entries that ask for more do not hold */
 };
 
 /* Workloads of which one entry holds, ascending, at most SELECTORS_FOUND_MAX of the first ones. */

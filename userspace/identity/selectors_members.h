@@ -11,6 +11,7 @@ struct selectors_reading {
 	const char *attached;
 	struct selectors *s;
 	uint32_t workload;
+	bool has_exe, has_modes; /* the workload has "exe"; "capture" or "egress" */
 	json_t *entry; /* of "match" or "exe" */
 	struct selector sel;
 };

@@ -114,6 +114,9 @@ static int read_entry(struct selectors_reading *r, json_t *match, size_t i)
 	ret = json_doc_only(r->doc, r->d, r->entry, names);
 	if (ret == 0)
 		ret = selectors_members_read(r);
+	/* With "exe" it takes the program as well, unless the workload acts on whole cgroups. */
+	r->sel.by_cgroup = !r->sel.has_uid && !r->sel.has_gid && !r->sel.exe.n &&
+			   (r->has_modes || !r->has_exe);
 	return ret < 0 ? ret : add_selector(r);
 }
 
@@ -200,6 +203,8 @@ static int read_workload(struct selectors_reading *r, const char *name, json_t *
 	int ret = 0;
 
 	r->entry = json;
+	r->has_exe = json_object_get(json, "exe") != NULL;
+	r->has_modes = json_object_get(json, "capture") || json_object_get(json, "egress");
 	r->s->workloads[r->workload].name = pool_dup(&r->s->pool, slice_str(name));
 	if (!r->s->workloads[r->workload].name.p)
 		return -ENOMEM;

@@ -3,8 +3,19 @@
 
 #include "policy/emit.h"
 #include "policy/draft.h"
+#include "policy/modes.h"
 
 #define DRAFT_MEMORY_MAX (256u << 20)
+
+/* No part of the image: read for its errors. */
+static int check_modes(struct draft *dr)
+{
+	struct policy_modes *modes = NULL;
+	int r = policy_modes_read(dr->doc, dr->d, &modes);
+
+	(void)policy_modes_free(modes);
+	return r;
+}
 
 static int read_root(struct draft *dr)
 {
@@ -24,6 +35,8 @@ static int read_root(struct draft *dr)
 		return json_doc_error(dr->doc, dr->d, root, "version", false,
 				      "\"version\" must be 1, the only one there is");
 	r = draft_workloads(dr, root);
+	if (r == 0)
+		r = check_modes(dr);
 	return r < 0 ? r : draft_rules(dr, root);
 }
 
