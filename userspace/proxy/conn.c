@@ -237,6 +237,13 @@ static void on_attested(void *ctx, struct attested *who)
 	struct tls_wait *wait;
 
 	c->caller.who = attest_ref(who);
+	if (!names_take(c->w, &c->caller)) {
+		conn_refuse(
+			c, EG_REASON_overloaded,
+			"this cgroup asks for too many names of a governed pattern at once: use "
+			"those that the provider gave you");
+		return;
+	}
 	wait = tls_server_get(c->w->tls, caller_host(&c->caller), on_minted, c);
 	if (wait)
 		c->minting = wait;

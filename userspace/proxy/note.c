@@ -9,22 +9,30 @@
 #include "proxy/refusal.h"
 #include "proxy/state.h"
 
-#define AGAIN_US 60000000u
+#define AGAIN_US    60000000u
+#define COARSE_MOST 8u
+
+/* One more of the kind `key`, of which `most` may come in a while. */
+static bool take(struct note_slot *slots, uint64_t key, unsigned most, uint64_t now)
+{
+	struct note_slot *s = &slots[key % NOTE_SLOTS];
+
+	if (s->key != key || s->until_us <= now)
+		*s = (struct note_slot){ .key = key, .until_us = now + AGAIN_US };
+	if (s->n >= most)
+		return false;
+	s->n++;
+	return true;
+}
 
 static bool is_news(struct worker *w, enum eg_reason reason, const struct caller *c)
 {
 	uint64_t now = loop_now_us(w->loop);
 	uint64_t key = hash_bytes(HASH_SEED, slice_of(&c->flow.cgroup, sizeof(c->flow.cgroup)));
-	uint64_t at;
 
 	key = hash_bytes(key, slice_of(&reason, sizeof(reason)));
-	key = hash_bytes(key, caller_host(c));
-	at = key % NOTE_SLOTS;
-	if (w->notes.recent[at].key == key && w->notes.recent[at].until_us > now)
-		return false;
-	w->notes.recent[at].key = key;
-	w->notes.recent[at].until_us = now + AGAIN_US;
-	return true;
+	return take(w->notes.recent, hash_bytes(key, caller_host(c)), 1, now) &&
+	       take(w->notes.coarse, key, COARSE_MOST, now);
 }
 
 void note_caller(struct worker *w, const struct caller *caller, enum eg_reason reason,

@@ -11,6 +11,7 @@
 #include "proxy/conns.h"
 #include "proxy/ids.h"
 #include "proxy/listen.h"
+#include "proxy/names.h"
 #include "proxy/note.h"
 #include "proxy/passthrough.h"
 #include "proxy/resolve.h"
@@ -62,6 +63,7 @@ struct worker {
 	struct shares shares;
 	struct counters count;
 	struct notes notes;
+	struct names names;
 	struct resolving resolving;
 	struct ids ids;
 

@@ -320,6 +320,11 @@ struct tls_wait *tls_server_get(struct tls_server *s, struct slice host, tls_rea
 	return w;
 }
 
+bool tls_server_has(const struct tls_server *s, struct slice host)
+{
+	return find(s, host, hash_bytes(HASH_SEED, host));
+}
+
 void tls_server_cancel(struct tls_wait *w)
 {
 	unlink_wait(w);

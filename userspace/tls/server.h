@@ -40,6 +40,8 @@ struct tls_server *tls_server_free(struct tls_server *s);
 struct tls_wait *tls_server_get(struct tls_server *s, struct slice host, tls_ready_fn fn,
 				void *ctx);
 void tls_server_cancel(struct tls_wait *w);
+/* The name is known: it has a leaf, or had one, or is being asked for. */
+bool tls_server_has(const struct tls_server *s, struct slice host);
 /* The vault's answer: PEM chain (leaf first), empty = refused. An answer that fits no question is
  * ignored. */
 void tls_server_minted(struct tls_server *s, struct slice host, struct slice chain_pem);

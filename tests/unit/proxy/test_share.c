@@ -173,6 +173,22 @@ static void connect_in(struct rig_end *e, uint64_t cgroup)
 	rig_connect_flow(&rig, e, &flow);
 }
 
+static void look_at_conns(void *arg)
+{
+	*(size_t *)arg = rig.w->conns.n;
+}
+
+static void until_conns(size_t wanted)
+{
+	size_t n = wanted + 1;
+
+	for (int i = 0; i < RIG_LIMIT_S * 1000 && n != wanted; i++) {
+		rig_do(&rig.at_worker, look_at_conns, &n);
+		(void)poll(NULL, 0, 1);
+	}
+	assert_int_equal(n, wanted);
+}
+
 static void cgroup_cannot_take_every_connection(void **state)
 {
 	static struct rig_end mine[16], theirs[16];
@@ -189,8 +205,10 @@ static void cgroup_cannot_take_every_connection(void **state)
 	assert_open(&theirs[1]);
 	for (int i = 6; i < 15; i++)
 		rig_close(&mine[i]);
-	rig_open(&rig,
-		 &c); /* when this is through, the ends before have been seen: it is the 7th */
+	until_conns(8);
+	rig_open(&rig, &c);
+	rig_send(&c, "GET /v1/nothing HTTP/1.1\r\nhost: " RIG_HOST "\r\n\r\n");
+	rig_until(&c, "\"code\""); /* so that it rests, as the 7th */
 	connect_in(&mine[6], 5); /* not alone: half */
 	connect_in(&mine[7], 5); /* one too many, and one is at rest */
 	assert_int_equal(rig_ended(&c), 1);
@@ -252,12 +270,43 @@ static void cgroup_cannot_take_every_record(void **state)
 	rig_close(&u);
 }
 
+static bool shakes(uint64_t cgroup, const char *host)
+{
+	struct eg_flow flow = rig_flow(&rig);
+	bool done;
+
+	flow.cgroup = cgroup;
+	rig_connect_flow(&rig, &c, &flow);
+	done = rig_handshake(&c, rig.client_ctx, host) == 1;
+	rig_close(&c);
+	return done;
+}
+
+/* Each would cost a key and a signature, and push out somebody's certificate. */
+static void cgroup_cannot_make_up_names(void **state)
+{
+	char host[64];
+
+	(void)state;
+	for (int i = 0; i < 30; i++) {
+		(void)snprintf(host, sizeof(host), "x%d.api.openai.com", i);
+		assert_int_equal(shakes(5, host), i < 8);
+	}
+	assert_int_equal(rig.minted, 8);
+	assert_int_equal(rig.note.reason, EG_REASON_overloaded);
+	assert_in_range(rig.notes, 1, 16);
+	assert_true(shakes(5, "x0.api.openai.com")); /* known */
+	assert_true(shakes(5, RIG_HOST)); /* spelled out */
+	assert_true(shakes(6, "y.api.openai.com"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(cgroup_cannot_take_every_connection),
 		cmocka_unit_test(own_idle_connection_goes_first),
 		cmocka_unit_test(cgroup_cannot_take_every_record),
+		cmocka_unit_test(cgroup_cannot_make_up_names),
 		cmocka_unit_test(kept_bodies_have_a_bound_for_a_cgroup),
 		cmocka_unit_test(kept_bodies_have_a_bound_in_all),
 		cmocka_unit_test(kept_body_goes_with_the_answer),
