@@ -22,11 +22,14 @@ test:
 	$(Q)$(MAKE) fuzz-replay
 	$(Q)$(MAKE) pytest
 
+# Every test makes its own namespaces and cgroups and mostly waits for something: two a CPU go together.
+PYTEST_JOBS ?= $(shell echo $$((2 * $$(nproc))))
 # What pytest must not skip here; on a machine that lacks one, say EGRET_REQUIRE= and see why.
 EGRET_REQUIRE ?= root,bpf,cgroup2,netns,npm
 .PHONY: pytest
 pytest: helpers $(B)/npm/.stamp ## run the tests that drive processes (ARGS="-k name")
-	$(Q)env -u NODE_EXTRA_CA_CERTS EGRET_REQUIRE=$(EGRET_REQUIRE) $(PYTEST) -p no:cacheprovider -q -m "not heavy" tests $(ARGS)
+	$(Q)env -u NODE_EXTRA_CA_CERTS EGRET_REQUIRE=$(EGRET_REQUIRE) $(PYTEST) -p no:cacheprovider -q -n $(PYTEST_JOBS) -m "not heavy" \
+		tests $(ARGS)
 
 # Helpers that pytest drives: tests/lib/NAME.c becomes a program of its own.
 $(B)/tests/lib/%: tests/lib/%.c $(B)/libegret.a
