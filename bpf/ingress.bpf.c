@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
- * Learns addresses of governed names from DNS answers, before the client has them: the packet is read
- * on its way into the socket. A convenience for names with many or changing addresses, never the
- * boundary: what is learned is redirected, what is not is caught elsewhere. In cgroups that may reach
- * a list of names only, also the addresses of those names. Always lets pass.
+ * Learns addresses of governed names from DNS answers, before the client has them: the packet is
+ * read on its way into the socket. A convenience for names with many or changing addresses, never
+ * the boundary: what is learned is redirected, what is not is caught elsewhere. In cgroups that may
+ * reach a list of names only, also the addresses of those names. Always lets pass.
  */
 #include "lib/kernel.h"
 #include "lib/config.h"
@@ -14,18 +14,18 @@
 #include "lib/skb.h"
 #include "lib/verdict.h"
 
-#define DNS_PORT 53
+#define DNS_PORT  53
 #define FOUND_MAX 64 /* addresses taken from one answer; a power of two */
 
 /*
- * Work area, by CPU: this hook runs in softirq, one at a time. `busy` covers kernels where it can be
- * preempted there: the second answer is then not learned.
+ * Work area, by CPU: this hook runs in softirq, one at a time. `busy` covers kernels where it can
+ * be preempted there: the second answer is then not learned.
  */
 struct work {
 	__u32 busy;
 	__u32 provider; /* of the name we are at; 0: not governed */
-	__u32 list;	/* of a cgroup that may not reach just anything; 0 */
-	__u64 rule;	/* by which the name asked for is on it; 0: it is not */
+	__u32 list; /* of a cgroup that may not reach just anything; 0 */
+	__u64 rule; /* by which the name asked for is on it; 0: it is not */
 	__u64 netns;
 	__u64 now_ns;
 	__u32 n_found;
@@ -195,8 +195,8 @@ static long record(__u32 i, struct walk *k)
 		count_key(EG_COUNT_DNS_BAD);
 		return 1;
 	}
-	/* An alias into a governed name: what follows is of interest. Into an allowed one it is not:
-	 * the name asked for must be on the list itself. */
+	/* An alias into a governed name: what follows is of interest. Into an allowed one it is
+	 * not: the name asked for must be on the list itself. */
 	if (!k->w->provider && d->type == DNS_CNAME) {
 		k->w->provider = provider_at(k, d->data);
 		return 0;
@@ -222,7 +222,8 @@ static __always_inline void find_list(struct work *w, struct sock *sk)
 	w->netns = sk->__sk_common.skc_net.net->net_cookie;
 }
 
-/* The message in the work area. Global: the verifier walks it once, not on every path that leads here. */
+/* The message in the work area. Global: the verifier walks it once, not on every path that leads
+ * here. */
 __noinline int answer(struct __sk_buff *skb, struct work *w)
 {
 	struct sk_buff *kern = bpf_cast_to_kern_ctx(skb);

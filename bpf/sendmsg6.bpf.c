@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
-/* Unconnected datagrams on IPv6: refused to governed destinations, so that QUIC falls back to TCP. */
+/* Unconnected datagrams on IPv6: refused to governed destinations, so that QUIC falls back to TCP.
+ */
 #include "lib/kernel.h"
 #include "lib/decide.h"
 

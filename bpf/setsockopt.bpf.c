@@ -35,7 +35,8 @@ int eg_setsockopt(struct bpf_sockopt *ctx)
 {
 	if (is_source_route(ctx))
 		return verdict_refuse(EG_HOOK_SETSOCKOPT, EG_REASON_k_sockopt);
-	/* We saw only the first page of a longer value: the kernel is to take the caller's own copy. */
+	/* We saw only the first page of a longer value: the kernel is to take the caller's own
+	 * copy. */
 	if (ctx->optlen > 4096)
 		ctx->optlen = 0;
 	return verdict_allow();

@@ -26,8 +26,8 @@ static __always_inline int is_plain(__u32 type, __u32 protocol)
 {
 	if (type == SOCK_STREAM)
 		return protocol == IPPROTO_TCP;
-	return type == SOCK_DGRAM && (protocol == IPPROTO_UDP || protocol == IPPROTO_ICMP ||
-				      protocol == IPPROTO_ICMPV6);
+	return type == SOCK_DGRAM &&
+	       (protocol == IPPROTO_UDP || protocol == IPPROTO_ICMP || protocol == IPPROTO_ICMPV6);
 }
 
 SEC("cgroup/sock_create")
@@ -35,7 +35,8 @@ int eg_sock_create(struct bpf_sock *ctx)
 {
 	__u32 family = ctx->family, type = ctx->type, protocol = ctx->protocol;
 
-	barrier_var(protocol); /* keeps the load here: moved into branches, the verifier refuses it */
+	barrier_var(
+		protocol); /* keeps the load here: moved into branches, the verifier refuses it */
 	if (family != AF_INET && family != AF_INET6)
 		return verdict_allow();
 	announce(ctx, family);

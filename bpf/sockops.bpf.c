@@ -20,7 +20,7 @@
 		asm volatile("%0 = *(u32 *)(%1 + %2)"                                              \
 			     : "=r"(_v)                                                            \
 			     : "r"(ctx), "i"(__builtin_offsetof(struct bpf_sock_ops, field)));     \
-		(__u32)_v;                                                                         \
+		(__u32) _v;                                                                        \
 	})
 
 static __always_inline void addresses(struct bpf_sock_ops *o, struct eg_addr *local,
@@ -114,7 +114,8 @@ static __always_inline void on_passive(struct bpf_sock_ops *o, struct bpf_sock *
 		count_reason(EG_HOOK_SOCKOPS, EG_REASON_k_storage);
 }
 
-/* Refused or given up before it was accepted: its entry goes, unless the ports are already reused. */
+/* Refused or given up before it was accepted: its entry goes, unless the ports are already reused.
+ */
 static __always_inline void on_close(struct bpf_sock_ops *o, struct bpf_sock *sk)
 {
 	struct client *c = bpf_sk_storage_get(&eg_cflow, sk, 0, 0);

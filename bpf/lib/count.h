@@ -31,7 +31,8 @@ static __always_inline int count_may_report(struct cgroup *cgroup, __u32 slot)
 	l = bpf_cgrp_storage_get(&eg_limit, cgroup, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
 	if (!l)
 		return 0;
-	/* Nothing changes: the verifier follows this register, and clang may have checked a copy. */
+	/* Nothing changes: the verifier follows this register, and clang may have checked a copy.
+	 */
 	asm volatile("%0 &= %1" : "+r"(i) : "i"(LIMIT_SLOTS - 1));
 	if (now - l->slot[i].since_ns > 1000000000ull) {
 		l->slot[i].since_ns = now;

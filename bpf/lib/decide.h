@@ -52,17 +52,17 @@ static __always_inline int decide_listener_ok(struct bpf_sock_addr *ctx, int v4)
 
 struct wanted {
 	struct eg_addr asked; /* as the caller spelt it */
-	__u16 port;	      /* host order */
-	__u8 family;	      /* of the hook */
-	__u8 to_v4;	      /* the redirect goes to 127.0.0.1, not ::1 */
+	__u16 port; /* host order */
+	__u8 family; /* of the hook */
+	__u8 to_v4; /* the redirect goes to 127.0.0.1, not ::1 */
 	enum eg_hook hook;
 };
 
 /* What policy's modes say of a destination that is not governed. */
 enum mode_says { MODE_PASS, MODE_CAPTURE, MODE_DENIED, MODE_QUIC, MODE_OURS, MODE_GOVERNED };
 
-/* May a cgroup with this list reach it? A name's rule is kept on the socket: see struct open. Global,
- * as decide_modes(): the verifier walks each once, not on every path that leads here. */
+/* May a cgroup with this list reach it? A name's rule is kept on the socket: see struct open.
+ * Global, as decide_modes(): the verifier walks each once, not on every path that leads here. */
 __noinline int decide_permit(struct bpf_sock_addr *ctx, const struct permit *p, __u32 connect)
 {
 	struct bpf_sock_addr_kern *kern = bpf_cast_to_kern_ctx(ctx);
@@ -103,7 +103,8 @@ static __always_inline int decide_capture(struct bpf_sock_addr *ctx, __u32 captu
 	return is_tls || capture == EG_CAPTURE_ALL ? MODE_CAPTURE : MODE_PASS;
 }
 
-/* Of both cgroups, the caller's and the socket's. A kernel thread speaks for nobody: the socket's. */
+/* Of both cgroups, the caller's and the socket's. A kernel thread speaks for nobody: the socket's.
+ */
 __noinline int decide_modes(struct bpf_sock_addr *ctx, const struct eg_addr *dst, __u32 port,
 			    __u32 connect)
 {
@@ -135,13 +136,14 @@ __noinline int decide_modes(struct bpf_sock_addr *ctx, const struct eg_addr *dst
 		if (mine.egress == EG_EGRESS_DENY && !decide_permit(ctx, &p, connect))
 			return MODE_DENIED;
 	}
-	return decide_capture(ctx, mine.capture > other.capture ? mine.capture : other.capture, port,
-			      dst, connect);
+	return decide_capture(ctx, mine.capture > other.capture ? mine.capture : other.capture,
+			      port, dst, connect);
 }
 
 /* What becomes of a destination that is not governed. Most of all ends in the first lines. */
 static __always_inline enum mode_says decide_free(struct bpf_sock_addr *ctx, const struct wanted *r,
-						  const struct eg_addr *dst, __u32 look, int connect)
+						  const struct eg_addr *dst, __u32 look,
+						  int connect)
 {
 	int says = MODE_PASS;
 
@@ -160,8 +162,7 @@ static __always_inline enum mode_says decide_free(struct bpf_sock_addr *ctx, con
 }
 
 /* Why a destination cannot be redirected; `allowed`: it can. */
-static __always_inline enum eg_reason decide_connect(struct bpf_sock_addr *ctx,
-						     struct bpf_sock *sk,
+static __always_inline enum eg_reason decide_connect(struct bpf_sock_addr *ctx, struct bpf_sock *sk,
 						     const struct wanted *r,
 						     const struct eg_flow *f)
 {
@@ -177,7 +178,8 @@ static __always_inline enum eg_reason decide_connect(struct bpf_sock_addr *ctx,
 		return EG_REASON_k_port;
 	if (!decide_listener_ok(ctx, r->to_v4))
 		return EG_REASON_k_no_listener;
-	/* Loopback cannot be reached through a device; undoing the bind needs the caller's rights. */
+	/* Loopback cannot be reached through a device; undoing the bind needs the caller's rights.
+	 */
 	if (sk->bound_dev_if &&
 	    bpf_setsockopt(ctx, SOL_SOCKET, SO_BINDTOIFINDEX, &zero, sizeof(zero)))
 		return EG_REASON_k_bound_device;
@@ -239,7 +241,8 @@ static __always_inline int decide(struct bpf_sock_addr *ctx, const struct wanted
 	if (reason == EG_REASON_allowed &&
 	    !bpf_sk_storage_get(&eg_cflow, sk, &c, BPF_SK_STORAGE_GET_F_CREATE))
 		reason = EG_REASON_k_storage;
-	/* getaddrinfo() connects UDP sockets only to sort addresses: counted, not worth an event. */
+	/* getaddrinfo() connects UDP sockets only to sort addresses: counted, not worth an event.
+	 */
 	if (reason != EG_REASON_allowed)
 		return decide_refuse(ctx, r, reason, &c.flow,
 				     connect && ctx->protocol == IPPROTO_UDP);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
- * Reads DNS answers (RFC 1035 4.1, RFC 9460 2.2) from a bounded copy. Pure: no helper, also compiled
- * natively. It runs in the kernel on what anybody may have sent: every offset is checked, every loop is
- * bounded, what is malformed ends the reading and nothing more is learned from it.
+ * Reads DNS answers (RFC 1035 4.1, RFC 9460 2.2) from a bounded copy. Pure: no helper, also
+ * compiled natively. It runs in the kernel on what anybody may have sent: every offset is checked,
+ * every loop is bounded, what is malformed ends the reading and nothing more is learned from it.
  *
  * All state is in struct dns, which lives in a map value: the verifier then forgets it between the
  * rounds of a loop, where registers would make it walk every path.
@@ -11,24 +11,24 @@
 
 #include "lib/addr.h"
 
-#define DNS_MSG_MAX  4096 /* bytes of a message that are looked at; a power of two */
-#define DNS_NAME_MAX 252  /* of ".api.openai.com": a key of the trie holds no more */
-#define DNS_RECORDS_MAX 64
-#define DNS_LABELS_MAX	128 /* of a name that is skipped */
-#define DNS_PARAMS_MAX	16  /* of one HTTPS record */
+#define DNS_MSG_MAX	   4096 /* bytes of a message that are looked at; a power of two */
+#define DNS_NAME_MAX	   252 /* of ".api.openai.com": a key of the trie holds no more */
+#define DNS_RECORDS_MAX	   64
+#define DNS_LABELS_MAX	   128 /* of a name that is skipped */
+#define DNS_PARAMS_MAX	   16 /* of one HTTPS record */
 
-#define DNS_A	  1
-#define DNS_CNAME 5
-#define DNS_AAAA  28
-#define DNS_SVCB  64
-#define DNS_HTTPS 65
+#define DNS_A		   1
+#define DNS_CNAME	   5
+#define DNS_AAAA	   28
+#define DNS_SVCB	   64
+#define DNS_HTTPS	   65
 
 #define DNS_PARAM_IPV4HINT 4
 #define DNS_PARAM_ECH	   5
 #define DNS_PARAM_IPV6HINT 6
 
 struct dns {
-	__u32 n;  /* bytes of msg */
+	__u32 n; /* bytes of msg */
 	__u32 at; /* the next record, or parameter */
 	__u32 records; /* in the answer section */
 	/* the record that dns_record() read */
@@ -58,11 +58,11 @@ _Static_assert(__builtin_offsetof(struct dns, key.s) == __builtin_offsetof(struc
 #define DNS_INDEX(i, size)                                                                         \
 	({                                                                                         \
 		__u64 _i = (i);                                                                    \
-		asm volatile("%0 &= %1" : "+r"(_i) : "i"((size) - 1));                             \
+		asm volatile("%0 &= %1" : "+r"(_i) : "i"((size)-1));                               \
 		_i;                                                                                \
 	})
 #else
-#define DNS_INDEX(i, size) ((__u64)(i) & ((size) - 1))
+#define DNS_INDEX(i, size) ((__u64)(i) & ((size)-1))
 #endif
 
 addr_inline __u8 dns_byte(const struct dns *d, __u32 at)
@@ -108,8 +108,8 @@ addr_inline void dns_name_begin(struct dns *d, __u32 at)
 	__builtin_memset(d->key.s, 0, sizeof(d->key.s));
 }
 
-/* Decodes a byte of the name at d->from, following compression: a pointer costs a round too, so that
- * loops of them end. name_n 0: malformed or too long. */
+/* Decodes a byte of the name at d->from, following compression: a pointer costs a round too, so
+ * that loops of them end. name_n 0: malformed or too long. */
 addr_inline long dns_name_byte(struct dns *d)
 {
 	__u8 b;
@@ -173,8 +173,8 @@ addr_inline int dns_header(struct dns *d)
 	return d->n > 16 && (flags & 0xf80f) == 0x8000 && dns_u16(d, 4) == 1;
 }
 
-/* Behind the owner's name: type, class, TTL and length of the record at d->at, which moves on to the
- * next one. 0: malformed. */
+/* Behind the owner's name: type, class, TTL and length of the record at d->at, which moves on to
+ * the next one. 0: malformed. */
 addr_inline int dns_record(struct dns *d)
 {
 	__u32 at = d->at, length;
@@ -209,8 +209,8 @@ addr_inline int dns_addr(const struct dns *d, __u32 at, __u32 n, struct eg_addr 
 	return 1;
 }
 
-/* Whether the name in d->name is one of those that a rule found by its key stands for. Bytes behind a
- * short name are zeroed by dns_name_begin(), so that a longer prefix does not match. */
+/* Whether the name in d->name is one of those that a rule found by its key stands for. Bytes behind
+ * a short name are zeroed by dns_name_begin(), so that a longer prefix does not match. */
 addr_inline int dns_name_matches(const struct dns *d, const struct eg_name *rule)
 {
 	if (rule->exact)

@@ -7,8 +7,8 @@
 
 struct governed {
 	__u32 provider; /* index + 1; 0: not governed */
-	__u32 learned;	/* 1: from DNS, in the cgroup at hand */
-	__u32 look;	/* 1: not known whose it is, to be looked at (EG_PROVIDER_LOOK) */
+	__u32 learned; /* 1: from DNS, in the cgroup at hand */
+	__u32 look; /* 1: not known whose it is, to be looked at (EG_PROVIDER_LOOK) */
 };
 
 static __always_inline void governed_lookup(const struct eg_addr *dst, struct governed *ret)
@@ -21,8 +21,8 @@ static __always_inline void governed_lookup(const struct eg_addr *dst, struct go
 	ret->look = 0;
 }
 
-/* The provider learned for an address; 0: none. Global, so that the verifier walks it once, not once
- * on every path that leads here. */
+/* The provider learned for an address; 0: none. Global, so that the verifier walks it once, not
+ * once on every path that leads here. */
 __noinline __u32 governed_in_table(struct eg_learned *t, const struct eg_addr *dst)
 {
 	struct eg_learned_entry *found;
@@ -34,8 +34,8 @@ __noinline __u32 governed_in_table(struct eg_learned *t, const struct eg_addr *d
 }
 
 /* The same for what was learned in one cgroup; nothing happens when it is governed already. */
-static __always_inline void governed_lookup_learned(struct cgroup *cgroup, const struct eg_addr *dst,
-						    struct governed *ret)
+static __always_inline void governed_lookup_learned(struct cgroup *cgroup,
+						    const struct eg_addr *dst, struct governed *ret)
 {
 	struct eg_learned *t;
 	__u32 provider;

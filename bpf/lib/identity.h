@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
- * Who is calling: fills a zeroed struct eg_flow from the current task. The record lives on the stack
- * of its hook, never in a per-CPU scratch map: cgroup programs can be preempted by another
+ * Who is calling: fills a zeroed struct eg_flow from the current task. The record lives on the
+ * stack of its hook, never in a per-CPU scratch map: cgroup programs can be preempted by another
  * connect(), which would overwrite the identity half-way.
  */
 #pragma once
@@ -23,8 +23,8 @@ static __always_inline void identity_exe(struct task_struct *task, struct eg_flo
 	f->exe_gen = exe->f_inode->i_generation;
 }
 
-/* Global, as identity_socket(): the verifier walks it once, and each field of a kernel struct costs it
- * a search. */
+/* Global, as identity_socket(): the verifier walks it once, and each field of a kernel struct costs
+ * it a search. */
 __noinline int identity_task(struct eg_flow *f)
 {
 	struct task_struct *task = bpf_get_current_task_btf();

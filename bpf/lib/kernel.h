@@ -9,10 +9,10 @@
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
-#define AF_INET	 2
-#define AF_INET6 10
+#define AF_INET		  2
+#define AF_INET6	  10
 
-#define ERR_EPERM 1
+#define ERR_EPERM	  1
 
 #define SOL_SOCKET	  1
 #define SO_BINDTOIFINDEX  62
@@ -21,10 +21,11 @@
 #define IPV6_RTHDR	  57
 #define IP_OPTIONS	  4
 #define PF_KTHREAD	  0x00200000
-#define IPPROTO_ICMPV6    58
+#define IPPROTO_ICMPV6	  58
 #define IPPROTO_MPTCP_NUM 262
 
-/* The kernel's own context behind ours: sock_addr programs get no helper for the socket's cgroup. */
+/* The kernel's own context behind ours: sock_addr programs get no helper for the socket's cgroup.
+ */
 extern void *bpf_cast_to_kern_ctx(void *obj) __ksym;
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

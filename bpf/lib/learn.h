@@ -29,8 +29,9 @@ addr_inline struct eg_learned_entry *learn_find(struct eg_learned *t, const stru
 }
 
 /*
- * Two CPUs may write one entry at once: the address could then be that of one answer and the provider
- * that of the other, both learned. Readers see a free entry (time 0) while the rest is written.
+ * Two CPUs may write one entry at once: the address could then be that of one answer and the
+ * provider that of the other, both learned. Readers see a free entry (time 0) while the rest is
+ * written.
  */
 addr_inline void learn_put(struct eg_learned *t, const struct eg_addr *a, __u32 provider,
 			   __u32 source, __u64 now_ns)

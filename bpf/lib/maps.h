@@ -27,9 +27,9 @@ struct client {
 };
 
 /*
- * On the client's socket, from connect() until it connects again or closes. Written by eg_connect4/6
- * and eg_sockops (isn), read by eg_sockops, eg_getpeername4/6 and the flow iterator. No memory:
- * the connection is refused.
+ * On the client's socket, from connect() until it connects again or closes. Written by
+ * eg_connect4/6 and eg_sockops (isn), read by eg_sockops, eg_getpeername4/6 and the flow iterator.
+ * No memory: the connection is refused.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
@@ -50,9 +50,9 @@ struct {
 } eg_aflow SEC(".maps");
 
 /*
- * From SYN to established, microseconds on loopback. Written and consumed by eg_sockops alone. LRU: who
- * fills it with half-open connections evicts its own, which are the oldest; an evicted connection
- * arrives without a record and is closed.
+ * From SYN to established, microseconds on loopback. Written and consumed by eg_sockops alone. LRU:
+ * who fills it with half-open connections evicts its own, which are the oldest; an evicted
+ * connection arrives without a record and is closed.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
@@ -62,8 +62,8 @@ struct {
 } eg_tuple SEC(".maps");
 
 /*
- * Governed addresses, written by the monitor, read by the connect, sendmsg and egress hooks. Full: the
- * monitor is told -ENOSPC and must say so: the address would be reached without egret.
+ * Governed addresses, written by the monitor, read by the connect, sendmsg and egress hooks. Full:
+ * the monitor is told -ENOSPC and must say so: the address would be reached without egret.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
@@ -73,7 +73,8 @@ struct {
 	__type(value, struct eg_endpoint);
 } eg_endpoint SEC(".maps");
 
-/* Decisions by hook and reason (EG_COUNT_KEY). Written by every hook, summed by readers. Never full. */
+/* Decisions by hook and reason (EG_COUNT_KEY). Written by every hook, summed by readers. Never
+ * full. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, EG_COUNT_MAX);
@@ -91,7 +92,8 @@ struct {
 #define LIMIT_FIRST EG_REASON_k_no_listener
 #define LIMIT_SLOTS 32
 #define LIMIT_NETNS (LIMIT_SLOTS - 1) /* of sockets in a namespace without a listener */
-_Static_assert(EG_REASON_COUNT - LIMIT_FIRST <= LIMIT_NETNS, "a slot for each of the kernel's reasons");
+_Static_assert(EG_REASON_COUNT - LIMIT_FIRST <= LIMIT_NETNS,
+	       "a slot for each of the kernel's reasons");
 struct limit {
 	struct {
 		__u64 since_ns;
@@ -120,9 +122,9 @@ struct {
 } eg_name SEC(".maps");
 
 /*
- * Addresses that answer DNS for this host and its workloads, written by the monitor, read by eg_ingress.
- * A workload that forges an answer from one of them only adds to what is redirected, in its own cgroup.
- * Full: the monitor is told; that resolver's answers are not learned.
+ * Addresses that answer DNS for this host and its workloads, written by the monitor, read by
+ * eg_ingress. A workload that forges an answer from one of them only adds to what is redirected, in
+ * its own cgroup. Full: the monitor is told; that resolver's answers are not learned.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -144,8 +146,9 @@ struct {
 } eg_learned SEC(".maps");
 
 /*
- * Network namespaces (cookies) that have a listener, written by the monitor, read by eg_sock_create,
- * which says when there is another one. Full: cannot be, limits.namespaces is smaller.
+ * Network namespaces (cookies) that have a listener, written by the monitor, read by
+ * eg_sock_create, which says when there is another one. Full: cannot be, limits.namespaces is
+ * smaller.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -157,8 +160,8 @@ struct {
 
 /*
  * Devices that the backstop is attached to (ifindex in the monitor's network namespace), written by
- * the monitor, counted in by eg_veth. Full: a device without an entry drops all the same, unseen but
- * for eg_count.
+ * the monitor, counted in by eg_veth. Full: a device without an entry drops all the same, unseen
+ * but for eg_count.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -168,8 +171,9 @@ struct {
 	__type(value, struct eg_veth);
 } eg_veth SEC(".maps");
 
-/* One entry: 1 when policy has modes. While it is 0, the maps below are not looked at, so that hosts
- * without them pay nothing. Written by the monitor, read by every hook that decides. Never full. */
+/* One entry: 1 when policy has modes. While it is 0, the maps below are not looked at, so that
+ * hosts without them pay nothing. Written by the monitor, read by every hook that decides. Never
+ * full. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
@@ -178,15 +182,17 @@ struct {
 } eg_switch SEC(".maps");
 
 /*
- * Modes, on the cgroups that policy names. Written by the monitor through a cgroup's fd, read by the
- * hooks for a cgroup and, where it has none, for the nearest above it that has one (lib/mode.h).
+ * Modes, on the cgroups that policy names. Written by the monitor through a cgroup's fd, read by
+ * the hooks for a cgroup and, where it has none, for the nearest above it that has one
+ * (lib/mode.h).
  *
- * Storage of the cgroup rather than a hash by id: it goes with the cgroup, so thousands that come and
- * go leave nothing behind and no table can be filled; an id looked up at the wrong moment cannot mean
- * another. The walk upwards rather than an entry on every cgroup: a new cgroup has its parent's mode
- * from its first instruction on, whether the monitor has seen it or not, and who may make
- * cgroups below its own cannot step out of a mode by doing so. It costs a pointer and a look-up a
- * level, and only while eg_switch is on. No memory: the monitor is told; the mode above holds.
+ * Storage of the cgroup rather than a hash by id: it goes with the cgroup, so thousands that come
+ * and go leave nothing behind and no table can be filled; an id looked up at the wrong moment
+ * cannot mean another. The walk upwards rather than an entry on every cgroup: a new cgroup has its
+ * parent's mode from its first instruction on, whether the monitor has seen it or not, and who may
+ * make cgroups below its own cannot step out of a mode by doing so. It costs a pointer and a
+ * look-up a level, and only while eg_switch is on. No memory: the monitor is told; the mode above
+ * holds.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_CGRP_STORAGE);
@@ -195,8 +201,8 @@ struct {
 	__type(value, struct eg_mode);
 } eg_mode SEC(".maps");
 
-/* Addresses on allow-lists, written by the monitor, read by connect, sendmsg and egress hooks. Full:
- * the monitor is told; what did not fit is refused. */
+/* Addresses on allow-lists, written by the monitor, read by connect, sendmsg and egress hooks.
+ * Full: the monitor is told; what did not fit is refused. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
 	__uint(max_entries, 65536);
@@ -225,9 +231,9 @@ struct {
 } eg_allow_rule SEC(".maps");
 
 /*
- * Addresses of allowed names, on the cgroup of the socket that got the answer; apart from eg_learned, so
- * that neither pushes out the other. Written by eg_ingress, read by connect, sendmsg and egress
- * hooks. No memory: not learned, so refused; counted.
+ * Addresses of allowed names, on the cgroup of the socket that got the answer; apart from
+ * eg_learned, so that neither pushes out the other. Written by eg_ingress, read by connect, sendmsg
+ * and egress hooks. No memory: not learned, so refused; counted.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_CGRP_STORAGE);
@@ -239,14 +245,14 @@ struct {
 /* Why packets of a socket pass the gate of a cgroup that may not reach just anything. */
 struct open {
 	struct eg_addr dst;
-	__u64 rule;    /* a name's: good for dst while the rule is in force, also when the table of
-			  addresses has forgotten it; 0: none */
+	__u64 rule; /* a name's: good for dst while the rule is in force, also when the table of
+		       addresses has forgotten it; 0: none */
 	__u32 passive; /* 1: the peer made the connection */
 	__u32 pad;
 };
 
-/* On the socket, from connect() or from its birth in accept(). Written by eg_connect4/6 and eg_sockops,
- * read by eg_egress. No memory: its packets pass while the tables allow them. */
+/* On the socket, from connect() or from its birth in accept(). Written by eg_connect4/6 and
+ * eg_sockops, read by eg_egress. No memory: its packets pass while the tables allow them. */
 struct {
 	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
 	__uint(map_flags, BPF_F_NO_PREALLOC);

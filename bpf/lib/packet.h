@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
  * Where an IP packet goes, from a byte accessor, so that the same code reads an skb in the kernel
- * and an array in a test. A packet that cannot be understood is PACKET_ODD: the gate drops it unless egret sent it.
+ * and an array in a test. A packet that cannot be understood is PACKET_ODD: the gate drops it
+ * unless egret sent it.
  */
 #pragma once
 
@@ -27,7 +28,7 @@ enum packet_kind {
 
 struct packet {
 	struct eg_addr dst;
-	__u32 l4;  /* offset of the transport header */
+	__u32 l4; /* offset of the transport header */
 	__u32 len; /* of the whole packet by its IP header; 0: jumbogram */
 	__u8 proto;
 	__u8 v6;
@@ -35,12 +36,12 @@ struct packet {
 };
 
 #define PACKET_OPTIONS_MAX 40 /* bytes of IPv4 options */
-#define PACKET_HEADERS_MAX 8  /* IPv6 extension headers walked */
+#define PACKET_HEADERS_MAX 8 /* IPv6 extension headers walked */
 
-#define IP4_OPT_END  0
-#define IP4_OPT_NOP  1
-#define IP4_OPT_LSRR 131
-#define IP4_OPT_SSRR 137
+#define IP4_OPT_END	   0
+#define IP4_OPT_NOP	   1
+#define IP4_OPT_LSRR	   131
+#define IP4_OPT_SSRR	   137
 
 /* IPv4 options in bytes [at, end) of the accessor, end <= 60: a source route, or malformed? */
 addr_inline int packet_options_odd(packet_load_fn load, void *ctx, __u64 at, __u32 end)
@@ -67,14 +68,14 @@ addr_inline int packet_options_odd(packet_load_fn load, void *ctx, __u64 at, __u
 	return at < end;
 }
 
-addr_inline enum packet_kind packet_parse4(packet_load_fn load, void *ctx, __u8 first, struct packet *p)
+addr_inline enum packet_kind packet_parse4(packet_load_fn load, void *ctx, __u8 first,
+					   struct packet *p)
 {
 	__u32 ihl = (first & 15) * 4;
 	__be16 len;
 	__be32 v4;
 
-	if (load(ctx, 16, &v4, 4) || load(ctx, 2, &len, 2) ||
-	    load(ctx, 9, &p->proto, 1))
+	if (load(ctx, 16, &v4, 4) || load(ctx, 2, &len, 2) || load(ctx, 9, &p->proto, 1))
 		return PACKET_ODD;
 	addr_map4(&p->dst, v4);
 	p->len = bpf_ntohs(len);
@@ -99,8 +100,7 @@ addr_inline enum packet_kind packet_parse6(packet_load_fn load, void *ctx, struc
 	__u8 ext[2], proto;
 
 	p->v6 = 1;
-	if (load(ctx, 24, &p->dst, 16) || load(ctx, 4, &len, 2) ||
-	    load(ctx, 6, &p->proto, 1))
+	if (load(ctx, 24, &p->dst, 16) || load(ctx, 4, &len, 2) || load(ctx, 6, &p->proto, 1))
 		return PACKET_ODD;
 	p->len = len ? bpf_ntohs(len) + 40u : 0;
 	for (int i = 0; i < PACKET_HEADERS_MAX; i++) {

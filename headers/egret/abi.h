@@ -16,7 +16,7 @@
 #define EG_ABI_VERSION 1
 
 /* The port of the proxy's listeners, on 127.0.0.1 and ::1 of each network namespace. */
-#define EG_PROXY_PORT 15001
+#define EG_PROXY_PORT  15001
 
 struct eg_addr {
 	__be32 a[4];
@@ -31,33 +31,33 @@ struct eg_addr {
  * the moment of connect(). `comm` is for people; processes choose it themselves.
  */
 struct eg_flow {
-	__u64 cookie;		 /* client socket cookie */
-	__u64 netns;		 /* network namespace cookie of the client socket */
-	__u64 cgroup;		 /* cgroup id of the caller */
-	__u64 sk_cgroup;	 /* cgroup id of the socket's creator */
-	__u64 ancestor[4];	 /* the caller's ancestors at levels 1..4; 0 where there is none */
-	__u64 start_ns;		 /* boot time at which the thread group leader started */
-	__u64 time_ns;		 /* CLOCK_MONOTONIC at connect() */
+	__u64 cookie; /* client socket cookie */
+	__u64 netns; /* network namespace cookie of the client socket */
+	__u64 cgroup; /* cgroup id of the caller */
+	__u64 sk_cgroup; /* cgroup id of the socket's creator */
+	__u64 ancestor[4]; /* the caller's ancestors at levels 1..4; 0 where there is none */
+	__u64 start_ns; /* boot time at which the thread group leader started */
+	__u64 time_ns; /* CLOCK_MONOTONIC at connect() */
 	__u64 exe_ino;
 	__u32 exe_dev, exe_gen;
 	__u32 tgid, tid, uid, gid;
-	__u32 flags;		 /* EG_FLOW_* */
-	__u32 provider;		 /* value of the endpoint that matched: provider index + 1, 0: none */
-	struct eg_addr dst;	 /* where the client wanted to go, un-embedded */
+	__u32 flags; /* EG_FLOW_* */
+	__u32 provider; /* value of the endpoint that matched: provider index + 1, 0: none */
+	struct eg_addr dst; /* where the client wanted to go, un-embedded */
 	__u16 dport;
-	__u8 family;		 /* AF_INET or AF_INET6: of the socket call */
+	__u8 family; /* AF_INET or AF_INET6: of the socket call */
 	__u8 proto;
-	__u32 isn;		 /* client's initial sequence number, proves the hand-over */
+	__u32 isn; /* client's initial sequence number, proves the hand-over */
 	char comm[16];
 };
 _Static_assert(sizeof(struct eg_flow) == 160, "struct eg_flow is ABI");
 
 enum eg_flow_flag {
-	EG_FLOW_KTHREAD = 1u << 0,	  /* connected by a kernel thread: never served */
+	EG_FLOW_KTHREAD = 1u << 0, /* connected by a kernel thread: never served */
 	EG_FLOW_CGROUP_DIFFERS = 1u << 1, /* socket created in another cgroup than the caller's */
-	EG_FLOW_MAPPED = 1u << 2,	  /* IPv4 address on an IPv6 socket */
-	EG_FLOW_EMBEDDED = 1u << 3,	  /* IPv4 address inside NAT64, 6to4, ... */
-	EG_FLOW_LEARNED = 1u << 4,	  /* endpoint learned from DNS, not from the catalogue */
+	EG_FLOW_MAPPED = 1u << 2, /* IPv4 address on an IPv6 socket */
+	EG_FLOW_EMBEDDED = 1u << 3, /* IPv4 address inside NAT64, 6to4, ... */
+	EG_FLOW_LEARNED = 1u << 4, /* endpoint learned from DNS, not from the catalogue */
 };
 
 /* Client four-tuple as the listener sees it, within one network namespace. */
@@ -78,14 +78,14 @@ _Static_assert(sizeof(struct eg_endpoint_key) == 20, "struct eg_endpoint_key is 
 
 enum eg_endpoint_source {
 	EG_ENDPOINT_CATALOGUE = 1, /* a CIDR written in the catalogue or configuration */
-	EG_ENDPOINT_RESOLVED = 2,  /* the daemon resolved a governed name to it */
-	EG_ENDPOINT_LEARNED = 3,   /* a workload's resolver answered with it: valid in its cgroup */
-	EG_ENDPOINT_TRIPWIRE = 4,  /* a governed server name was sent to it: valid in that cgroup */
+	EG_ENDPOINT_RESOLVED = 2, /* the daemon resolved a governed name to it */
+	EG_ENDPOINT_LEARNED = 3, /* a workload's resolver answered with it: valid in its cgroup */
+	EG_ENDPOINT_TRIPWIRE = 4, /* a governed server name was sent to it: valid in that cgroup */
 };
 
 struct eg_endpoint {
 	__u32 provider; /* provider index + 1 */
-	__u32 source;	/* enum eg_endpoint_source */
+	__u32 source; /* enum eg_endpoint_source */
 	__u64 since_ns; /* CLOCK_MONOTONIC when it was last confirmed */
 };
 _Static_assert(sizeof(struct eg_endpoint) == 16, "struct eg_endpoint is ABI");
@@ -102,18 +102,18 @@ struct eg_name_key {
 };
 _Static_assert(sizeof(struct eg_name_key) == 256, "struct eg_name_key is ABI");
 
-/* A name below must begin with one of n_prefixes strings, compared as masked words: ".bedrock-runtime."
- * with 0xff where a byte counts. */
-#define EG_NAME_PREFIXES      8
+/* A name below must begin with one of n_prefixes strings, compared as masked words:
+ * ".bedrock-runtime." with 0xff where a byte counts. */
+#define EG_NAME_PREFIXES     8
 #define EG_NAME_PREFIX_BYTES 32
 struct eg_name_prefix {
 	__u64 want[EG_NAME_PREFIX_BYTES / 8];
 	__u64 mask[EG_NAME_PREFIX_BYTES / 8];
 };
 struct eg_name {
-	__u32 provider;	  /* index + 1 */
-	__u32 exact;	  /* 1: only the name itself, not those below it */
-	__u32 name_n;	  /* bytes of ".api.openai.com" */
+	__u32 provider; /* index + 1 */
+	__u32 exact; /* 1: only the name itself, not those below it */
+	__u32 name_n; /* bytes of ".api.openai.com" */
 	__u32 n_prefixes; /* 0: every name below */
 	struct eg_name_prefix prefix[EG_NAME_PREFIXES];
 };
@@ -136,8 +136,9 @@ struct eg_learned {
 };
 _Static_assert(sizeof(struct eg_learned) == 8192, "struct eg_learned is ABI");
 
-/* In place of a provider: nobody knows whose address it is, but a server name sent to it could not be
- * read from packets. TCP to redirected ports goes through egret, which reads it from the stream. */
+/* In place of a provider: nobody knows whose address it is, but a server name sent to it could not
+ * be read from packets. TCP to redirected ports goes through egret, which reads it from the stream.
+ */
 #define EG_PROVIDER_LOOK 0xffffffffu
 
 /*
@@ -146,14 +147,14 @@ _Static_assert(sizeof(struct eg_learned) == 8192, "struct eg_learned is ABI");
  */
 enum eg_capture {
 	EG_CAPTURE_NAMES, /* governed addresses are redirected */
-	EG_CAPTURE_TLS,	  /* and TCP to every redirected port, 443 first of all */
-	EG_CAPTURE_ALL,	  /* and TCP to every port */
+	EG_CAPTURE_TLS, /* and TCP to every redirected port, 443 first of all */
+	EG_CAPTURE_ALL, /* and TCP to every port */
 };
 enum eg_egress { EG_EGRESS_ALLOW, EG_EGRESS_DENY };
 struct eg_mode {
-	__u32 capture;	/* enum eg_capture */
-	__u32 egress;	/* enum eg_egress */
-	__u32 list;	/* of EG_EGRESS_DENY: what may be reached all the same; 0: nothing */
+	__u32 capture; /* enum eg_capture */
+	__u32 egress; /* enum eg_egress */
+	__u32 list; /* of EG_EGRESS_DENY: what may be reached all the same; 0: nothing */
 	__u32 workload; /* index in the policy; for people */
 };
 _Static_assert(sizeof(struct eg_mode) == 16, "struct eg_mode is ABI");
@@ -190,7 +191,7 @@ struct eg_allow_name_key {
 };
 _Static_assert(sizeof(struct eg_allow_name_key) == 260, "struct eg_allow_name_key is ABI");
 struct eg_allow_name {
-	__u64 self;  /* rule for exactly this name */
+	__u64 self; /* rule for exactly this name */
 	__u64 below; /* rule for names below it */
 	__u32 name_n; /* bytes of ".pypi.org" */
 	__u32 pad;
@@ -198,13 +199,13 @@ struct eg_allow_name {
 _Static_assert(sizeof(struct eg_allow_name) == 24, "struct eg_allow_name is ABI");
 
 /*
- * Addresses that allowed names had in answers to one cgroup, in one network namespace: whoever owns a
- * namespace answers there what it likes. A table like struct eg_learned.
+ * Addresses that allowed names had in answers to one cgroup, in one network namespace: whoever owns
+ * a namespace answers there what it likes. A table like struct eg_learned.
  */
 struct eg_allowed_entry {
 	struct eg_addr addr;
 	__u64 time_ns; /* CLOCK_MONOTONIC of the answer; 0: free */
-	__u64 netns;   /* cookie */
+	__u64 netns; /* cookie */
 	__u64 rule;
 };
 struct eg_allowed {
@@ -216,8 +217,8 @@ _Static_assert(sizeof(struct eg_allowed) == 10240, "struct eg_allowed is ABI");
 
 /* What the backstop knows of a device of the host whose other end a workload holds. */
 struct eg_veth {
-	__u64 netns;	/* cookie of the workload's network namespace; 0: not known yet */
-	__u64 dropped;	/* packets */
+	__u64 netns; /* cookie of the workload's network namespace; 0: not known yet */
+	__u64 dropped; /* packets */
 	__u64 since_ns; /* beginning of the second that `events` counts */
 	__u64 events;
 };
@@ -230,7 +231,7 @@ _Static_assert(sizeof(struct eg_veth) == 32, "struct eg_veth is ABI");
  * in which the monitor has no listener yet.
  */
 struct eg_event {
-	__u32 hook;   /* enum eg_hook */
+	__u32 hook; /* enum eg_hook */
 	__u32 reason; /* enum eg_reason (reasons.h) */
 	struct eg_flow flow;
 };
@@ -255,11 +256,11 @@ enum eg_hook {
 };
 
 /* Keys of eg_count, an array of per-CPU __u64. */
-#define EG_COUNT_KEY(hook, reason) ((__u32)(hook) * EG_REASON_COUNT + (__u32)(reason))
+#define EG_COUNT_KEY(hook, reason) ((__u32)(hook)*EG_REASON_COUNT + (__u32)(reason))
 #define EG_COUNT_EVENTS_LOST	   ((__u32)EG_HOOK_COUNT * EG_REASON_COUNT) /* ring buffer full */
-#define EG_COUNT_EVENTS_LIMITED	   (EG_COUNT_EVENTS_LOST + 1)		/* held back by eg_limit */
-#define EG_COUNT_DNS_ANSWERS	   (EG_COUNT_EVENTS_LOST + 2)		/* from trusted resolvers */
-#define EG_COUNT_DNS_LEARNED	   (EG_COUNT_EVENTS_LOST + 3)		/* addresses */
-#define EG_COUNT_DNS_BAD	   (EG_COUNT_EVENTS_LOST + 4)		/* not understood */
-#define EG_COUNT_DNS_ECH	   (EG_COUNT_EVENTS_LOST + 5)		/* governed names with ECH keys */
+#define EG_COUNT_EVENTS_LIMITED	   (EG_COUNT_EVENTS_LOST + 1) /* held back by eg_limit */
+#define EG_COUNT_DNS_ANSWERS	   (EG_COUNT_EVENTS_LOST + 2) /* from trusted resolvers */
+#define EG_COUNT_DNS_LEARNED	   (EG_COUNT_EVENTS_LOST + 3) /* addresses */
+#define EG_COUNT_DNS_BAD	   (EG_COUNT_EVENTS_LOST + 4) /* not understood */
+#define EG_COUNT_DNS_ECH	   (EG_COUNT_EVENTS_LOST + 5) /* governed names with ECH keys */
 #define EG_COUNT_MAX		   (EG_COUNT_EVENTS_LOST + 6)

@@ -16,7 +16,7 @@
 	X(eg_resolver, "resolvers whose answers are believed")                                     \
 	X(eg_learned, "addresses learned from DNS, by cgroup")                                     \
 	X(eg_netns, "network namespaces that have a listener")                                     \
-	X(eg_veth, "devices of workloads' network namespaces")                                   \
+	X(eg_veth, "devices of workloads' network namespaces")                                     \
 	X(eg_switch, "whether policy has modes at all")                                            \
 	X(eg_mode, "capture and egress of a cgroup")                                               \
 	X(eg_allow, "addresses on allow-lists")                                                    \
@@ -49,15 +49,15 @@
 #define EG_SOCKET	 EG_RUN_DIR "/control.sock"
 #define EG_BPFFS_DIR	 EG_RUN_DIR "/bpf" /* private bpffs; links are pinned here, maps never */
 #define EG_CA_BUNDLE	 EG_RUN_DIR "/ca-bundle.pem" /* system store and egret's CA, for everyone */
-#define EG_CA_CERT	 EG_RUN_DIR "/ca.pem"	     /* egret's CA only, world-readable */
+#define EG_CA_CERT	 EG_RUN_DIR "/ca.pem" /* egret's CA only, world-readable */
 
 #define EG_USER_WORKER	 "egret-worker"
 #define EG_USER_VAULT	 "egret-vault"
 #define EG_USER_RECORDER "egret-recorder"
 
 /* Below the attached cgroup: egret/run/WORKLOAD/ID is where `egret run` puts a command. */
-#define EG_CGROUP_RUN "egret/run"
+#define EG_CGROUP_RUN	 "egret/run"
 
 /* What a workload may hold in place of a key. Not secret; it means "egret, put yours in".
  * A catalogue entry puts the provider's own prefix in front ("sk-ant-" ...). */
-#define EG_PLACEHOLDER "egret-placeholder"
+#define EG_PLACEHOLDER	 "egret-placeholder"

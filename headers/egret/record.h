@@ -11,23 +11,23 @@
 #include "egret/rpc.h"
 
 struct eg_record {
-	__u8 request_id[16];  /* unique; shown as 32 hex digits, sent to the client too */
-	__u64 time_us;	      /* wall clock at which the request head was complete */
-	__u64 first_us;	      /* µs from then to the first response byte; 0: none came */
-	__u64 total_us;	      /* µs to the end */
-	__u64 bytes_in;	      /* request body bytes from the client */
-	__u64 bytes_out;      /* response body bytes to the client */
+	__u8 request_id[16]; /* unique; shown as 32 hex digits, sent to the client too */
+	__u64 time_us; /* wall clock at which the request head was complete */
+	__u64 first_us; /* µs from then to the first response byte; 0: none came */
+	__u64 total_us; /* µs to the end */
+	__u64 bytes_in; /* request body bytes from the client */
+	__u64 bytes_out; /* response body bytes to the client */
 	__u64 cgroup;
 	__u64 start_ns;
 	__u64 key_fingerprint; /* keyed hash of a direct key; 0: there was none */
-	__u64 max_tokens;      /* as sent upstream; 0: none */
-	__u32 decision;	       /* enum eg_reason: allowed or why not */
-	__u32 end;	       /* enum eg_reason: how it ended; allowed = whole */
-	__u32 status;	       /* HTTP status the client got; 0: none */
+	__u64 max_tokens; /* as sent upstream; 0: none */
+	__u32 decision; /* enum eg_reason: allowed or why not */
+	__u32 end; /* enum eg_reason: how it ended; allowed = whole */
+	__u32 status; /* HTTP status the client got; 0: none */
 	__u32 pid, uid, gid;
 	__u32 worker;
 	__u32 generation; /* of the policy */
-	__u32 flags;	  /* EG_RECORD_* */
+	__u32 flags; /* EG_RECORD_* */
 	__u32 pad;
 	__u8 exe_sha256[32];
 	char workload[EG_NAME_MAX];
@@ -48,10 +48,10 @@ struct eg_record {
 _Static_assert(sizeof(struct eg_record) == 1648, "struct eg_record is ABI");
 
 enum eg_record_flag {
-	EG_RECORD_HASHED = 1u << 0,	 /* exe_sha256 is valid */
-	EG_RECORD_STREAM = 1u << 1,	 /* the client asked for a stream */
-	EG_RECORD_CAPPED = 1u << 2,	 /* max_tokens was rewritten down or put in */
+	EG_RECORD_HASHED = 1u << 0, /* exe_sha256 is valid */
+	EG_RECORD_STREAM = 1u << 1, /* the client asked for a stream */
+	EG_RECORD_CAPPED = 1u << 2, /* max_tokens was rewritten down or put in */
 	EG_RECORD_REPLACED_KEY = 1u << 3, /* a direct key was taken out and replaced */
-	EG_RECORD_DIRECT_KEY = 1u << 4,	 /* a direct key was seen */
-	EG_RECORD_REUSED = 1u << 5,	 /* upstream connection came from the pool */
+	EG_RECORD_DIRECT_KEY = 1u << 4, /* a direct key was seen */
+	EG_RECORD_REUSED = 1u << 5, /* upstream connection came from the pool */
 };

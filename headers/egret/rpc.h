@@ -56,14 +56,11 @@ _Static_assert(sizeof(struct eg_msg_header) == 16, "struct eg_msg_header is ABI"
  *   note        struct eg_note: something an operator should see (becomes an event)
  *   conns       monitor asks with struct eg_conns; the worker answers with JSON text:
  *               {"stats": {"connections", "requests", "denied", "passed_through", "upstream_idle"},
- *               "conns": [rows of `flow list` in control/PROTOCOL.md, less what only the monitor knows],
- *               "next": N} (next: there are more from N on)
- * worker -> vault
- *   mint        struct eg_mint + SubjectPublicKeyInfo DER -> reply: chain as PEM, or empty = refused
- *   lease       struct eg_lease -> reply struct eg_leased + the credential's bytes (locked memory)
- *   tickets     -> reply struct eg_tickets
- * vault -> worker
- *   revoke      struct eg_revoke: forget leases older than this generation
+ *               "conns": [rows of `flow list` in control/PROTOCOL.md, less what only the monitor
+ * knows], "next": N} (next: there are more from N on) worker -> vault mint        struct eg_mint +
+ * SubjectPublicKeyInfo DER -> reply: chain as PEM, or empty = refused lease       struct eg_lease
+ * -> reply struct eg_leased + the credential's bytes (locked memory) tickets     -> reply struct
+ * eg_tickets vault -> worker revoke      struct eg_revoke: forget leases older than this generation
  * monitor -> vault
  *   ca_load     fds: key file, certificate file (both may be empty files: make one) and body
  *               struct eg_ca_load + governed names, NUL-separated -> reply struct eg_ca_info + PEM
@@ -104,21 +101,21 @@ enum eg_msg_type {
 #define X(name, from, max) EG_MSG_##name,
 	EG_MSGS(X)
 #undef X
-	EG_MSG_COUNT
+		EG_MSG_COUNT
 };
 
 struct eg_start {
-	__u32 role;  /* one EG_* role bit */
+	__u32 role; /* one EG_* role bit */
 	__u32 index; /* of the worker */
 	__u32 log_level, log_json;
-	/* Of this installation, kept in the state directory: key of the fingerprints of direct keys,
-	 * so that equal keys are recognised in the log and nobody can try keys against it. */
+	/* Of this installation, kept in the state directory: key of the fingerprints of direct
+	 * keys, so that equal keys are recognised in the log and nobody can try keys against it. */
 	__u8 fingerprint_key[32];
 };
 
 struct eg_conns {
 	__u32 want_rows; /* 0: stats only */
-	__u32 from;	 /* position to go on from */
+	__u32 from; /* position to go on from */
 };
 
 struct eg_stop {
@@ -144,7 +141,7 @@ struct eg_slab {
 
 struct eg_sockets {
 	__u32 family; /* AF_INET or AF_INET6 */
-	__u32 count;  /* at most EG_MSG_FDS */
+	__u32 count; /* at most EG_MSG_FDS */
 };
 
 #define EG_NAME_MAX 64 /* workload, provider, model rule, credential ids: 63 bytes and NUL */
@@ -152,8 +149,8 @@ struct eg_sockets {
 /* Who a connection belongs to. Strings are NUL-terminated and cut to fit. */
 struct eg_principal {
 	__u32 generation; /* policy generation this was matched against */
-	__u32 workload;	  /* index in that policy's workloads; 0 is `unknown` */
-	__u32 reason;	  /* enum eg_reason: why it is `unknown` (allowed when it is not) */
+	__u32 workload; /* index in that policy's workloads; 0 is `unknown` */
+	__u32 reason; /* enum eg_reason: why it is `unknown` (allowed when it is not) */
 	__u32 pid, uid, gid;
 	__u64 cgroup;
 	__u64 start_ns;
@@ -181,7 +178,7 @@ struct eg_resolved {
 /* An event for operators: a trust failure, a refusal below HTTP, a tripwire. */
 struct eg_note {
 	__u64 time_us; /* wall clock */
-	__u32 reason;  /* enum eg_reason */
+	__u32 reason; /* enum eg_reason */
 	__u32 pid, uid, hook;
 	__u64 cgroup;
 	char workload[EG_NAME_MAX];
@@ -203,7 +200,7 @@ struct eg_lease {
 
 struct eg_leased {
 	__u32 status; /* 0, or errno: ENOENT no such credential, EIO source unreadable */
-	__u32 n;      /* bytes that follow */
+	__u32 n; /* bytes that follow */
 	__u32 generation;
 	__u32 ttl_ms;
 };
@@ -224,7 +221,7 @@ struct eg_ca_load {
 
 struct eg_ca_info {
 	__u32 status; /* 0 or errno */
-	__u32 made;   /* 1: a new certificate was written */
+	__u32 made; /* 1: a new certificate was written */
 	__u64 not_before_us, not_after_us;
 	__u8 sha256[32];
 	__u32 pem_n, pad; /* certificates that follow: newest first, older ones still in overlap */
@@ -239,5 +236,5 @@ struct eg_credential_info {
 	__u32 status; /* 0 or errno */
 	__u32 generation;
 	char fingerprint[24]; /* first 16 hex digits of a keyed hash */
-	char last4[8];	      /* empty when the key is shorter than 16 bytes */
+	char last4[8]; /* empty when the key is shorter than 16 bytes */
 };

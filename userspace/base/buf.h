@@ -10,11 +10,11 @@
 #include "base/slice.h"
 
 struct buf {
-	char *p;	/* allocation, or NULL */
-	size_t start;	/* first live byte */
-	size_t end;	/* one past the last live byte */
-	size_t size;	/* of the allocation */
-	size_t max;	/* most live bytes it may ever hold */
+	char *p; /* allocation, or NULL */
+	size_t start; /* first live byte */
+	size_t end; /* one past the last live byte */
+	size_t size; /* of the allocation */
+	size_t max; /* most live bytes it may ever hold */
 };
 
 void buf_init(struct buf *b, size_t max);
@@ -36,7 +36,8 @@ static inline struct slice buf_slice(const struct buf *b)
 int buf_append(struct buf *b, const void *p, size_t n) _must_check_;
 int buf_append_slice(struct buf *b, struct slice s) _must_check_;
 int buf_printf(struct buf *b, const char *fmt, ...) _printf_(2, 3) _must_check_;
-/* Room for n more bytes at the returned place; buf_commit() makes them live. NULL: as buf_append. */
+/* Room for n more bytes at the returned place; buf_commit() makes them live. NULL: as buf_append.
+ */
 char *buf_reserve(struct buf *b, size_t n) _must_check_;
 void buf_commit(struct buf *b, size_t n);
 /* Drops n <= buf_len() bytes from the front. */

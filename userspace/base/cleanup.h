@@ -7,10 +7,10 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define _cleanup_(fn) __attribute__((cleanup(fn)))
-#define _must_check_  __attribute__((warn_unused_result))
+#define _cleanup_(fn)  __attribute__((cleanup(fn)))
+#define _must_check_   __attribute__((warn_unused_result))
 #define _printf_(a, b) __attribute__((format(printf, a, b)))
-#define _unused_      __attribute__((unused))
+#define _unused_       __attribute__((unused))
 
 #define TAKE_PTR(p)                                                                                \
 	({                                                                                         \
@@ -29,7 +29,7 @@
 	})
 
 #define ARRAY_SIZE(a)	      (sizeof(a) / sizeof((a)[0]))
-#define container_of(p, t, m) ((t *)(void *)((char *)(p) - offsetof(t, m)))
+#define container_of(p, t, m) ((t *)(void *)((char *)(p)-offsetof(t, m)))
 
 static inline void cleanup_free(void *p)
 {

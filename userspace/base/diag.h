@@ -10,7 +10,7 @@
 struct diag {
 	char file[256];
 	unsigned line, col; /* 1-based; 0: the place is not known */
-	char text[512];	    /* object, cause, what was expected */
+	char text[512]; /* object, cause, what was expected */
 };
 
 /* Fills d (which may be NULL) and returns -EINVAL, so that it can end a function. */

@@ -50,9 +50,9 @@ int digest_hmac(struct slice key, struct slice s, uint8_t ret[DIGEST_SIZE])
 {
 	unsigned n = DIGEST_SIZE;
 
-	return HMAC(EVP_sha256(), key.p, (int)key.n, (const unsigned char *)s.p, s.n, ret, &n) ?
-		       0 :
-		       -EIO;
+	return HMAC(EVP_sha256(), key.p, (int)key.n, (const unsigned char *)s.p, s.n, ret, &n)
+		       ? 0
+		       : -EIO;
 }
 
 void digest_hex(const uint8_t *p, size_t n, char *to)

@@ -62,10 +62,12 @@ void log_write(enum log_level level, const char *fmt, ...)
 	(void)escape(text, safe, sizeof(safe));
 	(void)gmtime_r(&sec, &tm);
 	(void)strftime(ts, sizeof(ts), "%Y-%m-%dT%H:%M:%S", &tm);
-	n = snprintf(line, sizeof(line),
-		     settings.json ? "{\"ts\":\"%s.%06uZ\",\"lvl\":\"%s\",\"mod\":\"%s\",\"msg\":\"%s\"}\n"
-				   : "ts=%s.%06uZ lvl=%s mod=%s msg=\"%s\"\n",
-		     ts, (unsigned)(now % 1000000u), names[level], settings.module, safe);
+	n = snprintf(
+		line, sizeof(line),
+		settings.json
+			? "{\"ts\":\"%s.%06uZ\",\"lvl\":\"%s\",\"mod\":\"%s\",\"msg\":\"%s\"}\n"
+			: "ts=%s.%06uZ lvl=%s mod=%s msg=\"%s\"\n",
+		ts, (unsigned)(now % 1000000u), names[level], settings.module, safe);
 	if (n > 0)
 		(void)!write(STDERR_FILENO, line, (size_t)n);
 	errno = saved;

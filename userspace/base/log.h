@@ -15,7 +15,8 @@ enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
 /* `module` must outlive the process: it is printed as mod=. */
 void log_setup(const char *module, enum log_level level, bool json);
 void log_write(enum log_level level, const char *fmt, ...) _printf_(2, 3);
-/* At most `burst` lines per 10 seconds for each call site; what was left out is counted and said. */
+/* At most `burst` lines per 10 seconds for each call site; what was left out is counted and said.
+ */
 struct log_limit {
 	unsigned long window, seen, dropped;
 };

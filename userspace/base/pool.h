@@ -12,7 +12,7 @@ struct pool_block;
 
 struct pool {
 	struct pool_block *head; /* current block, newest first */
-	size_t used;		 /* bytes handed out */
+	size_t used; /* bytes handed out */
 	size_t max;
 };
 

@@ -10,8 +10,8 @@
 #include "base/slice.h"
 
 struct secret {
-	char *p;     /* NULL: empty */
-	size_t n;    /* bytes in use */
+	char *p; /* NULL: empty */
+	size_t n; /* bytes in use */
 	size_t size; /* of the mapping */
 };
 

@@ -15,9 +15,9 @@ struct slice {
 	size_t n;
 };
 
-#define SLICE(literal)	((struct slice){ (literal), sizeof(literal) - 1 })
-#define SLICE_FMT	"%.*s"
-#define SLICE_ARG(s)	(int)((s).n), (s).p
+#define SLICE(literal) ((struct slice){ (literal), sizeof(literal) - 1 })
+#define SLICE_FMT      "%.*s"
+#define SLICE_ARG(s)   (int)((s).n), (s).p
 
 static inline struct slice slice_of(const void *p, size_t n)
 {

@@ -122,7 +122,7 @@ static void refuse(struct request *req, int error)
 static bool may_become(const struct monitor *m, const struct control_peer *peer,
 		       const char *workload)
 {
-	char base[4608], own[EG_NAME_MAX];
+	char base[4608], own[EG_NAME_MAX] = "";
 	uint64_t id;
 	int r;
 

@@ -224,10 +224,9 @@ static int make_endpoints(struct monitor *m, struct diag *d)
 /* Before anything is attached, as the endpoints. */
 static int make_modes(struct monitor *m, struct diag *d)
 {
-	const struct modes_opts o = { .loop = m->loop,
-				      .dp = m->dp,
-				      .identity = m->identity,
-				      .warnings = m->warnings };
+	const struct modes_opts o = {
+		.loop = m->loop, .dp = m->dp, .identity = m->identity, .warnings = m->warnings
+	};
 	int r = modes_new(&o, &m->modes);
 
 	return r < 0 ? r : modes_apply(m->modes, m->edition, d);

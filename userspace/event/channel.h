@@ -22,9 +22,9 @@ struct channel;
 
 struct msg {
 	uint16_t type; /* enum eg_msg_type */
-	uint32_t id;   /* 0, or what channel_reply() needs */
+	uint32_t id; /* 0, or what channel_reply() needs */
 	struct slice body; /* valid during the callback only */
-	int *fds;      /* take one with TAKE_FD(m->fds[i]); those left are closed after the callback */
+	int *fds; /* take one with TAKE_FD(m->fds[i]); those left are closed after the callback */
 	unsigned n_fds;
 };
 
@@ -58,7 +58,8 @@ int channel_send(struct channel *ch, uint16_t type, const void *body, size_t n, 
 /* The same, body in two parts (a struct and its tail). */
 int channel_send2(struct channel *ch, uint16_t type, const void *head, size_t head_n,
 		  const void *tail, size_t tail_n, const int *fds, unsigned n_fds) _must_check_;
-/* Sends a request; on_reply runs exactly once if 0 is returned, never if not. timeout_us 0: none. */
+/* Sends a request; on_reply runs exactly once if 0 is returned, never if not. timeout_us 0: none.
+ */
 int channel_call(struct channel *ch, uint16_t type, const void *head, size_t head_n,
 		 const void *tail, size_t tail_n, const int *fds, unsigned n_fds,
 		 uint64_t timeout_us, channel_reply_fn on_reply, void *ctx) _must_check_;

@@ -32,7 +32,8 @@ struct query {
 	void *ctx;
 };
 
-/* Sockets are made by us: close-on-exec and non-blocking at birth, and no fcntl(2) under seccomp. */
+/* Sockets are made by us: close-on-exec and non-blocking at birth, and no fcntl(2) under seccomp.
+ */
 static ares_socket_t on_socket(int family, int type, int proto, void *ctx)
 {
 	(void)ctx;
@@ -290,9 +291,9 @@ static void on_addrinfo(void *ctx, int status, int timeouts, struct ares_addrinf
 void dns_query(struct dns *d, const char *name, dns_fn fn, void *ctx)
 {
 	/* Sorting would probe routes with connect(2); happy eyeballs finds out better. */
-	static const struct ares_addrinfo_hints hints = {
-		.ai_flags = ARES_AI_NOSORT, .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM
-	};
+	static const struct ares_addrinfo_hints hints = { .ai_flags = ARES_AI_NOSORT,
+							  .ai_family = AF_UNSPEC,
+							  .ai_socktype = SOCK_STREAM };
 	struct query *q = malloc(sizeof(*q));
 
 	if (q) {

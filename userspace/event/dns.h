@@ -25,9 +25,9 @@ typedef void (*dns_rest_fn)(void *ctx);
 
 struct dns_opts {
 	const char *const *servers; /* "addr[:port]", IPv6 with a port in brackets */
-	size_t n_servers;	    /* 0: those of resolv.conf */
-	unsigned timeout_ms;	    /* of the first try; default 2000 */
-	unsigned tries;		    /* per server; default 2 */
+	size_t n_servers; /* 0: those of resolv.conf */
+	unsigned timeout_ms; /* of the first try; default 2000 */
+	unsigned tries; /* per server; default 2 */
 	dns_rest_fn on_rest;
 	void *ctx;
 };

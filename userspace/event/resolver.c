@@ -5,11 +5,11 @@
 
 #include "base/hash.h"
 
-#define HOST_MAX	253u
-#define TTL_MIN_S	5u
-#define TTL_MAX_S	3600u
-#define TTL_NEGATIVE_S	5u
-#define CACHE_DEFAULT	1024u
+#define HOST_MAX       253u
+#define TTL_MIN_S      5u
+#define TTL_MAX_S      3600u
+#define TTL_NEGATIVE_S 5u
+#define CACHE_DEFAULT  1024u
 
 /* IN_FLIGHT -> (answer) -> DONE -> (waiters told) -> KEPT -> (expired, asked again) -> IN_FLIGHT */
 enum entry_state { ENTRY_IN_FLIGHT, ENTRY_DONE, ENTRY_KEPT };
@@ -152,8 +152,8 @@ static void on_answer(void *ctx, int error, const struct eg_addr *addrs, size_t 
 			e->error = -ENOMEM;
 		e->n = e->addrs ? n : 0;
 	}
-	e->expires_us = loop_now_us(r->loop) +
-			1000000ull * (e->error ? TTL_NEGATIVE_S : clamp_ttl(ttl_s));
+	e->expires_us =
+		loop_now_us(r->loop) + 1000000ull * (e->error ? TTL_NEGATIVE_S : clamp_ttl(ttl_s));
 	e->state = ENTRY_DONE;
 	e->next_done = r->done;
 	r->done = e;

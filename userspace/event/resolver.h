@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Host names to addresses, cached: one query in flight a name however many wait, answers kept for
- * their TTL within [5 s, 1 h], failures for 5 s, the least recently asked name evicted when the cache
- * is full. Called by upstream. After resolver_new() it opens no file, so a worker may use it inside
- * its sandbox; it does need UDP and TCP sockets towards the servers.
+ * their TTL within [5 s, 1 h], failures for 5 s, the least recently asked name evicted when the
+ * cache is full. Called by upstream. After resolver_new() it opens no file, so a worker may use it
+ * inside its sandbox; it does need UDP and TCP sockets towards the servers.
  *
  * Callbacks come from the loop, or from within resolver_get() for a cached answer. They must not
  * free the resolver.
@@ -16,8 +16,8 @@
 struct resolver;
 struct resolver_wait;
 
-/* error as in dns_fn, -EINVAL (not a host name), -EBUSY (every cache entry is in flight). addrs live
- * during the call; ttl_s is what is left of the clamped TTL, never 0 for an answer. */
+/* error as in dns_fn, -EINVAL (not a host name), -EBUSY (every cache entry is in flight). addrs
+ * live during the call; ttl_s is what is left of the clamped TTL, never 0 for an answer. */
 typedef void (*resolver_fn)(void *ctx, int error, const struct eg_addr *addrs, size_t n,
 			    uint32_t ttl_s);
 
@@ -33,7 +33,8 @@ int resolver_new(struct loop *l, const struct resolver_opts *opts,
 /* Pending callbacks run with -ECANCELED. */
 struct resolver *resolver_free(struct resolver *r);
 /* NULL when the callback has already run. */
-struct resolver_wait *resolver_get(struct resolver *r, struct slice host, resolver_fn fn, void *ctx);
+struct resolver_wait *resolver_get(struct resolver *r, struct slice host, resolver_fn fn,
+				   void *ctx);
 /* The callback will not run. The query goes on, for the cache. */
 void resolver_cancel(struct resolver_wait *w);
 

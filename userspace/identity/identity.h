@@ -52,8 +52,8 @@ void identity_attest(struct identity *id, const struct eg_flow *flow, identity_f
 int identity_flow_of(struct identity *id, pid_t pid, struct eg_flow *ret) _must_check_;
 /* Path of a cgroup id below the mount of cgroup2 ("/a/b"); -ENOENT: gone. */
 int identity_cgroup_path(struct identity *id, uint64_t cgroup, char *ret, size_t size) _must_check_;
-/* The workload that a cgroup is by its path alone (below the mount of cgroup2): the first of which an
- * entry holds without a look at user, group or program. 0: none. */
+/* The workload that a cgroup is by its path alone (below the mount of cgroup2): the first of which
+ * an entry holds without a look at user, group or program. 0: none. */
 uint32_t identity_cgroup_workload(const struct identity *id, struct slice path);
 /* One line a person can read of what workload `index` matches; "" for `unknown`. */
 const char *identity_match_text(const struct identity *id, unsigned index);

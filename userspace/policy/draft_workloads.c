@@ -155,8 +155,8 @@ static int read_labels(struct draft *dr, json_t *json, uint32_t index)
 
 static int read_workload(struct draft *dr, json_t *all, const char *name, json_t *json)
 {
-	static const char *const members[] = { "match",       "exe",     "labels",
-					       "direct_keys", "capture", "egress", NULL };
+	static const char *const members[] = { "match",	  "exe",    "labels", "direct_keys",
+					       "capture", "egress", NULL };
 	int index, r;
 
 	if (!draft_is_name(slice_str(name)))

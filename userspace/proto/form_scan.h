@@ -3,10 +3,10 @@
  * One pass over a multipart/form-data request body (RFC 7578) as it arrives, reading the values of
  * a few governed text parts ("model") and skipping files. A governed part twice, a part whose
  * name is ambiguous (two Content-Disposition fields, filename beside a governed name, name*=, a
- * governed name in another case), a missing closing boundary: refused; so is whatever another reader may cut differently (bare LF
- * before a boundary, white space after it, text before the first or after the last), and a governed
- * part that says it is not plain UTF-8 text. Bounded: part heads 8 KiB, governed values 1 KiB,
- * 1,000 parts.
+ * governed name in another case), a missing closing boundary: refused; so is whatever another
+ * reader may cut differently (bare LF before a boundary, white space after it, text before the
+ * first or after the last), and a governed part that says it is not plain UTF-8 text. Bounded: part
+ * heads 8 KiB, governed values 1 KiB, 1,000 parts.
  */
 #pragma once
 

@@ -16,8 +16,8 @@
  * how the input was cut.
  */
 enum phase {
-	PHASE_HEAD,	/* -> BODY, DONE */
-	PHASE_BODY,	/* -> TRAILERS, DONE */
+	PHASE_HEAD, /* -> BODY, DONE */
+	PHASE_BODY, /* -> TRAILERS, DONE */
 	PHASE_TRAILERS, /* -> DONE */
 	PHASE_DONE,
 	PHASE_FAILED,
@@ -37,8 +37,8 @@ struct h1 {
 	bool too_large;
 	bool http10;
 	struct slice piece;
-	size_t extension;   /* bytes of this chunk's extensions */
-	char *section;	    /* head or trailers so far, in the pool */
+	size_t extension; /* bytes of this chunk's extensions */
+	char *section; /* head or trailers so far, in the pool */
 	size_t section_n, section_size;
 	struct http_request req;
 	struct http_response res;
@@ -358,7 +358,7 @@ size_t h1_trailers(const struct h1 *h, const struct http_field **ret)
 	return h->trailers.n;
 }
 
-static struct h1 *new(bool is_request, const struct h1_limits *l, struct pool *pool)
+static struct h1 *new (bool is_request, const struct h1_limits *l, struct pool *pool)
 {
 	struct h1 *h = calloc(1, sizeof(*h));
 
@@ -375,12 +375,12 @@ static struct h1 *new(bool is_request, const struct h1_limits *l, struct pool *p
 
 struct h1 *h1_new_request(const struct h1_limits *limits, struct pool *pool)
 {
-	return new(true, limits, pool);
+	return new (true, limits, pool);
 }
 
 struct h1 *h1_new_response(const struct h1_limits *limits, struct pool *pool)
 {
-	return new(false, limits, pool);
+	return new (false, limits, pool);
 }
 
 struct h1 *h1_free(struct h1 *h)

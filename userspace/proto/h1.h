@@ -3,9 +3,9 @@
  * HTTP/1.1 (RFC 9112) as a sans-I/O parser: llhttp plus what it lets through: exactly one Host, no
  * obs-fold, Transfer-Encoding exactly `chunked` and only in 1.1, never beside Content-Length, no
  * bare CR or LF, no space before a colon, field names of tchar only, no control character in
- * values, origin-form target (`*` for OPTIONS only), version 1.0 or 1.1, chunk sizes without white space.
- * What smuggles is an error, never repaired. Bodies are handed on without framing; trailers are
- * validated and dropped... unless h1_trailers() is asked for them.
+ * values, origin-form target (`*` for OPTIONS only), version 1.0 or 1.1, chunk sizes without white
+ * space. What smuggles is an error, never repaired. Bodies are handed on without framing; trailers
+ * are validated and dropped... unless h1_trailers() is asked for them.
  *
  * Use: feed bytes with h1_parse() until it says what happened; it stops at each event and says how
  * much it consumed. After H1_DONE call h1_next() for the next message on the connection.
@@ -17,17 +17,17 @@
 
 enum h1_event {
 	H1_NEED_MORE, /* all consumed, nothing complete */
-	H1_HEAD,      /* the head is complete: see h1_request() / h1_response() */
-	H1_BODY,      /* *ret_body is a piece of the body, inside the bytes given */
-	H1_DONE,      /* the message is complete */
-	H1_ERROR,     /* malformed or ambiguous: h1_error() says why */
+	H1_HEAD, /* the head is complete: see h1_request() / h1_response() */
+	H1_BODY, /* *ret_body is a piece of the body, inside the bytes given */
+	H1_DONE, /* the message is complete */
+	H1_ERROR, /* malformed or ambiguous: h1_error() says why */
 	H1_TOO_LARGE, /* the head exceeds its bound */
 };
 
 struct h1;
 
 struct h1_limits {
-	size_t head_max;   /* bytes of request line and fields, default 64 KiB */
+	size_t head_max; /* bytes of request line and fields, default 64 KiB */
 	size_t fields_max; /* number of fields, default 200 */
 	size_t target_max; /* default 16 KiB */
 };

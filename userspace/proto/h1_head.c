@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "proto/h1_head.h"
 
-#define HOST_MAX     253u
-#define FIELDS_FIRST 24u
+#define HOST_MAX       253u
+#define FIELDS_FIRST   24u
 #define CONNECTION_MAX 32u
 
 const char h1_too_many[] = "too many header fields";
@@ -56,7 +56,8 @@ static bool all_are(struct slice s, unsigned class)
 	return both == class;
 }
 
-/* Cuts the next line, without its CR LF, off the front. A CR or LF elsewhere is not in any class. */
+/* Cuts the next line, without its CR LF, off the front. A CR or LF elsewhere is not in any class.
+ */
 static bool take_line(struct slice *rest, struct slice *ret)
 {
 	const char *lf = rest->n ? memchr(rest->p, '\n', rest->n) : NULL;

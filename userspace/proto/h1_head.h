@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The strict reading of a complete message head, or trailer section, that lies contiguous in memory:
- * lines end in CR LF, nothing is folded, names are tokens, what frames the message is unambiguous.
- * Called by h1.c once llhttp has found the end of it; decides everything, repairs nothing.
+ * The strict reading of a complete message head, or trailer section, that lies contiguous in
+ * memory: lines end in CR LF, nothing is folded, names are tokens, what frames the message is
+ * unambiguous. Called by h1.c once llhttp has found the end of it; decides everything, repairs
+ * nothing.
  */
 #pragma once
 

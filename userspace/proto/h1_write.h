@@ -17,7 +17,8 @@
 struct h1_request_opts {
 	const struct http_field *more; /* appended after the message's own fields */
 	size_t n_more;
-	struct slice host; /* written as the Host field, first; the message's own Host is left out */
+	struct slice
+		host; /* written as the Host field, first; the message's own Host is left out */
 	enum http_body body; /* LENGTH: content_length; CHUNKED; NONE: neither field */
 	uint64_t content_length;
 };
@@ -29,9 +30,11 @@ ssize_t h1_write_request(char *to, size_t size, const struct http_request *r,
 struct h1_response_opts {
 	const struct http_field *more;
 	size_t n_more;
-	enum http_body body; /* how the body will be framed: NONE, LENGTH (r->content_length), CHUNKED, CLOSE */
-	bool is_head; /* answers HEAD (also 304): r's content_length is still said, no body follows */
-	bool close;   /* writes Connection: close */
+	enum http_body body; /* how the body will be framed: NONE, LENGTH (r->content_length),
+				CHUNKED, CLOSE */
+	bool is_head; /* answers HEAD (also 304): r's content_length is still said, no body follows
+		       */
+	bool close; /* writes Connection: close */
 };
 
 /* Status line and fields. 1xx and 204 get no framing field at all. */

@@ -10,7 +10,7 @@
 #define EXT_ALPN	  16u
 #define EXT_ECH		  0xfe0du
 /* Each call reads all records anew: slivers of a byte each would make that quadratic. */
-#define RECORDS_MAX 64u
+#define RECORDS_MAX	  64u
 
 /* A cursor that only moves forward; once it has failed it stays failed. */
 struct cursor {
@@ -149,8 +149,7 @@ static enum hello_result read_body(struct cursor c, struct hello *ret)
 	suites = take_vector(&c, 2);
 	compression = take_vector(&c, 1);
 	if (c.bad || version < 0x0301 || version > 0x0303 || session.n > 32 || suites.n < 2 ||
-	    suites.n % 2 || compression.n == 0 ||
-	    !memchr(compression.p, 0, compression.n))
+	    suites.n % 2 || compression.n == 0 || !memchr(compression.p, 0, compression.n))
 		return HELLO_MALFORMED;
 	if (c.n == 0)
 		return HELLO_OK; /* TLS 1.2 without extensions */
@@ -163,8 +162,9 @@ static enum hello_result read_body(struct cursor c, struct hello *ret)
 /* Length of the whole handshake message, its head included; 0: the head is not complete. */
 static size_t message_length(const unsigned char *p, size_t n)
 {
-	return n < HANDSHAKE_HEAD ? 0
-				  : HANDSHAKE_HEAD + ((size_t)p[1] << 16 | (size_t)p[2] << 8 | p[3]);
+	return n < HANDSHAKE_HEAD
+		       ? 0
+		       : HANDSHAKE_HEAD + ((size_t)p[1] << 16 | (size_t)p[2] << 8 | p[3]);
 }
 
 static enum hello_result need(struct hello *ret, size_t n)
@@ -219,7 +219,8 @@ enum hello_result hello_parse(struct slice wire, char *scratch, struct hello *re
 		if (whole > HELLO_WIRE_MAX)
 			return HELLO_TOO_LARGE;
 		if (whole && have >= whole)
-			return have == whole ? parse_message((const unsigned char *)scratch, whole, ret)
-					     : HELLO_MALFORMED;
+			return have == whole
+				       ? parse_message((const unsigned char *)scratch, whole, ret)
+				       : HELLO_MALFORMED;
 	}
 }

@@ -14,19 +14,20 @@
 enum hello_result {
 	HELLO_OK,
 	HELLO_NEED_MORE, /* ret->need says how many bytes from the start are needed at least */
-	HELLO_NOT_TLS,	 /* does not begin as a handshake record */
+	HELLO_NOT_TLS, /* does not begin as a handshake record */
 	HELLO_MALFORMED,
 	HELLO_TOO_LARGE,
 };
 
 struct hello {
-	size_t need;		       /* HELLO_NEED_MORE: total bytes wanted, > n */
-	bool has_sni;		       /* false: no server_name extension */
-	char host[HELLO_HOST_MAX + 1]; /* lower case, without trailing dot; syntax checked (LDH labels) */
+	size_t need; /* HELLO_NEED_MORE: total bytes wanted, > n */
+	bool has_sni; /* false: no server_name extension */
+	char host[HELLO_HOST_MAX +
+		  1]; /* lower case, without trailing dot; syntax checked (LDH labels) */
 	size_t host_n;
 	bool has_alpn;
 	bool alpn_http11, alpn_h2; /* offered */
-	bool has_ech;		   /* encrypted_client_hello extension present (may be GREASE) */
+	bool has_ech; /* encrypted_client_hello extension present (may be GREASE) */
 };
 
 /* `wire` is everything received so far. scratch: HELLO_WIRE_MAX bytes, used only if the hello spans

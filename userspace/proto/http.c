@@ -24,8 +24,9 @@ static enum http_field_id candidate(struct slice name)
 	case 9:
 		return HTTP_x_api_key;
 	case 10:
-		return first == 'c' ? HTTP_connection
-				    : first == 'k' ? HTTP_keep_alive : HTTP_set_cookie;
+		return first == 'c'   ? HTTP_connection
+		       : first == 'k' ? HTTP_keep_alive
+				      : HTTP_set_cookie;
 	case 12:
 		return HTTP_content_type;
 	case 13:

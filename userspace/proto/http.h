@@ -39,7 +39,7 @@ enum http_field_id {
 #define X(id, name) HTTP_##id,
 	HTTP_FIELDS(X)
 #undef X
-	HTTP_FIELD_COUNT
+		HTTP_FIELD_COUNT
 };
 
 /* The id for a field name in any case; HTTP_other when egret does not care. */
@@ -52,15 +52,15 @@ struct http_field {
 
 enum http_body {
 	HTTP_BODY_NONE,
-	HTTP_BODY_LENGTH,  /* content_length bytes */
+	HTTP_BODY_LENGTH, /* content_length bytes */
 	HTTP_BODY_CHUNKED, /* until the codec says the message is done */
-	HTTP_BODY_CLOSE,   /* responses only: until the connection ends */
+	HTTP_BODY_CLOSE, /* responses only: until the connection ends */
 };
 
 struct http_request {
 	struct slice method; /* upper-case token */
 	struct slice target; /* origin form: path and query, as sent; "*" for OPTIONS */
-	struct slice host;   /* the Host field or :authority, without port 443, any case */
+	struct slice host; /* the Host field or :authority, without port 443, any case */
 	struct http_field *fields; /* all but pseudo ones; hop-by-hop ones included */
 	size_t n_fields;
 	enum http_body body;

@@ -5,8 +5,8 @@
  *
  * A governed key is named by a path: "model", or "requests[].params.model" for one inside every
  * element of an array. What could make two readers see different values is refused: a governed
- * key twice in one object, a governed key spelt with escapes or in another case (some readers ignore
- * it), an array or object where a scalar governs, a lone surrogate or control character in a
+ * key twice in one object, a governed key spelt with escapes or in another case (some readers
+ * ignore it), an array or object where a scalar governs, a lone surrogate or control character in a
  * governed string.
  *
  * The caller keeps the whole body contiguous (it may move between calls) so that a value can be

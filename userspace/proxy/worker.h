@@ -6,11 +6,10 @@
  *
  * Configuration, the JSON text of its start message; all members are there:
  *   { "limits": { "connections": N, "head_bytes": N, "body_bytes": N, "bodies_bytes": N,
- *                 "buffer_bytes": N, "hello_ms": N, "handshake_ms": N, "head_ms": N, "idle_ms": N, "body_ms": N,
- *                 "first_byte_ms": N, "stall_ms": N },
- *     "upstream": { "connect_ms": N, "idle_ms": N, "idle_max": N, "allow": [CIDR...],
- *                   "resolvers": ["addr[:port]"...] },
- *     "resolve": BOOL }     this worker resolves the governed names for the endpoint map
+ *                 "buffer_bytes": N, "hello_ms": N, "handshake_ms": N, "head_ms": N, "idle_ms": N,
+ * "body_ms": N, "first_byte_ms": N, "stall_ms": N }, "upstream": { "connect_ms": N, "idle_ms": N,
+ * "idle_max": N, "allow": [CIDR...], "resolvers": ["addr[:port]"...] }, "resolve": BOOL }     this
+ * worker resolves the governed names for the endpoint map
  */
 #pragma once
 

@@ -17,21 +17,21 @@
 #include "egret/reasons.h"
 #include "event/loop.h"
 
-struct upstream;      /* one a worker */
+struct upstream; /* one a worker */
 struct upstream_call; /* one pending upstream_get() */
 
 /* An established connection, TLS done, owned by the caller until put back or closed. The caller
  * drives io and ssl itself (non-blocking) and must leave no bytes unread when putting it back.
- * OpenSSL reads ahead: after SSL_read() bytes may wait in the SSL though the socket is not readable;
- * ask SSL_has_pending(). */
+ * OpenSSL reads ahead: after SSL_read() bytes may wait in the SSL though the socket is not
+ * readable; ask SSL_has_pending(). */
 struct upstream_conn {
 	int fd;
 	SSL *ssl;
 	/* Registered for fd and stopped: set on_ready and call io_want(). io_start() works too, but
 	 * costs an epoll_ctl(2) each time. Put it back as it is. */
 	struct io io;
-	void *owner;	/* likewise */
-	bool reused;	/* came from the pool: a request on it may be retried if nothing came back */
+	void *owner; /* likewise */
+	bool reused; /* came from the pool: a request on it may be retried if nothing came back */
 	uint64_t since_us; /* when it was established */
 	struct upstream_key *key; /* private */
 };
@@ -51,25 +51,27 @@ typedef void (*upstream_fn)(void *ctx, struct upstream_conn *conn, enum eg_reaso
 typedef void (*upstream_sockets_fn)(void *ctx, int family, unsigned count);
 
 struct upstream_opts {
-	uint64_t connect_timeout_us; /* for the whole of resolve, connect, handshake; default 10 s */
-	uint64_t idle_us;	     /* how long an idle connection is kept; default 60 s */
-	unsigned idle_max;	     /* idle connections a worker keeps in all; default 256 */
-	const char *const *allow;    /* CIDRs that may be dialled though special-use */
+	uint64_t
+		connect_timeout_us; /* for the whole of resolve, connect, handshake; default 10 s */
+	uint64_t idle_us; /* how long an idle connection is kept; default 60 s */
+	unsigned idle_max; /* idle connections a worker keeps in all; default 256 */
+	const char *const *allow; /* CIDRs that may be dialled though special-use */
 	size_t n_allow;
-	const char *const *servers;  /* DNS servers "addr[:port]"; none: those of resolv.conf */
+	const char *const *servers; /* DNS servers "addr[:port]"; none: those of resolv.conf */
 	size_t n_servers;
 	upstream_sockets_fn on_need_sockets;
 	void *ctx;
 };
 
-/* Reads resolv.conf now, so call it before the sandbox. -EINVAL: an `allow` that is no CIDR, a server
- * that is no address. */
-int upstream_new(struct loop *l, const struct upstream_opts *opts, struct upstream **ret) _must_check_;
+/* Reads resolv.conf now, so call it before the sandbox. -EINVAL: an `allow` that is no CIDR, a
+ * server that is no address. */
+int upstream_new(struct loop *l, const struct upstream_opts *opts,
+		 struct upstream **ret) _must_check_;
 /* Pending calls and resolutions end without their callback. Connections handed out must be put back
  * or closed before. */
 struct upstream *upstream_free(struct upstream *u);
-/* PEM certificates that providers' chains must end in; replaces those before. Connections made under
- * those before are not used again. 0, -EINVAL (the old ones stay), -ENOMEM. */
+/* PEM certificates that providers' chains must end in; replaces those before. Connections made
+ * under those before are not used again. 0, -EINVAL (the old ones stay), -ENOMEM. */
 int upstream_set_trust(struct upstream *u, struct slice pem) _must_check_;
 /* Takes the fds; n = 0 means none can be had (pending connects fail). May be called from within
  * on_need_sockets. */
@@ -84,7 +86,7 @@ int upstream_take_socket(struct upstream *u, int family) _must_check_;
 struct upstream_call *upstream_get(struct upstream *u, const struct upstream_target *t, bool fresh,
 				   upstream_fn fn, void *ctx);
 void upstream_cancel(struct upstream_call *call);
-void upstream_put(struct upstream *u, struct upstream_conn *c);	  /* clean: may be reused */
+void upstream_put(struct upstream *u, struct upstream_conn *c); /* clean: may be reused */
 void upstream_close(struct upstream *u, struct upstream_conn *c); /* anything else */
 /* Closes idle connections that carried a credential (it was rotated). */
 void upstream_drop_credential(struct upstream *u, struct slice credential);

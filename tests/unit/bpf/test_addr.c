@@ -75,8 +75,9 @@ static void local_is_loopback_or_unspecified(void **state)
 {
 	const char *yes[] = { "::", "::1", "::ffff:0.0.0.0", "::ffff:127.0.0.1",
 			      "::ffff:127.255.255.255" };
-	const char *no[] = { "::2", "::ffff:126.255.255.255", "::ffff:128.0.0.1", "fe80::1",
-			     "1::", "::1:0:0:1" };
+	const char *no[] = {
+		"::2", "::ffff:126.255.255.255", "::ffff:128.0.0.1", "fe80::1", "1::", "::1:0:0:1"
+	};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(yes) / sizeof(*yes); i++) {
@@ -95,8 +96,10 @@ static void link_local_of_both_families(void **state)
 {
 	static const char *const yes[] = { "fe80::1", "febf:ffff::1", "::ffff:169.254.0.1",
 					   "::ffff:169.254.255.255" };
-	static const char *const no[] = { "fec0::1", "fe7f::1", "::ffff:169.255.0.1",
-					  "::ffff:169.253.9.9", "::169.254.0.1", "::1" };
+	static const char *const no[] = {
+		"fec0::1",	 "fe7f::1", "::ffff:169.255.0.1", "::ffff:169.253.9.9",
+		"::169.254.0.1", "::1"
+	};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(yes) / sizeof(*yes); i++) {

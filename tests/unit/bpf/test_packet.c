@@ -89,8 +89,12 @@ static void harmless_options_stay_plain(void **state)
 	assert_int_equal(parse(p, make4(p, "\x94\x04\0\0", 4, 0, 0), &k), PACKET_PLAIN);
 	assert_int_equal(parse(p, make4(p, "\1\1\1\1", 4, 0, 0), &k), PACKET_PLAIN);
 	assert_int_equal(parse(p, make4(p, "\0\x83\x83\x83", 4, 0, 0), &k), PACKET_PLAIN);
-	assert_int_equal(parse(p, make4(p, "\1\1\1\1\1\1\1\1\1\1\1\1\1\1\1\1\1\1\1\1"
-					   "\1\1\1\1\1\1\1\1\1\1\1\1\1\1\1\1\1\1\1\1", 40, 0, 0), &k),
+	assert_int_equal(parse(p,
+			       make4(p,
+				     "\1\1\1\1\1\1\1\1\1\1\1\1\1\1\1\1\1\1\1\1"
+				     "\1\1\1\1\1\1\1\1\1\1\1\1\1\1\1\1\1\1\1\1",
+				     40, 0, 0),
+			       &k),
 			 PACKET_PLAIN);
 }
 
@@ -104,8 +108,12 @@ static void source_routes_are_odd(void **state)
 	assert_int_equal(parse(p, make4(p, "\x89\x07\x04\1\2\3\4\0", 8, 0, 0), &k), PACKET_ODD);
 	/* hidden behind others */
 	assert_int_equal(parse(p, make4(p, "\1\x94\x04\0\0\x83\x03\x04", 8, 0, 0), &k), PACKET_ODD);
-	assert_int_equal(parse(p, make4(p, "\1\1\1\1\1\1\1\1\1\1\1\1\1\1\1\1\1\1\1\1"
-					   "\1\1\1\1\1\1\1\1\1\1\1\1\1\1\1\1\1\x83\3\4", 40, 0, 0), &k),
+	assert_int_equal(parse(p,
+			       make4(p,
+				     "\1\1\1\1\1\1\1\1\1\1\1\1\1\1\1\1\1\1\1\1"
+				     "\1\1\1\1\1\1\1\1\1\1\1\1\1\1\1\1\1\x83\3\4",
+				     40, 0, 0),
+			       &k),
 			 PACKET_ODD);
 }
 

@@ -36,7 +36,9 @@ static void hybrid_hosts_mount_it_elsewhere(void **state)
 	(void)state;
 	assert_int_equal(find("tmpfs /sys/fs/cgroup tmpfs rw 0 0\n"
 			      "cgroup /sys/fs/cgroup/cpu cgroup rw,cpu 0 0\n"
-			      "cgroup2 /sys/fs/cgroup/unified cgroup2 rw 0 0\n", dir, sizeof(dir)), 0);
+			      "cgroup2 /sys/fs/cgroup/unified cgroup2 rw 0 0\n",
+			      dir, sizeof(dir)),
+			 0);
 	assert_string_equal(dir, "/sys/fs/cgroup/unified");
 }
 

@@ -33,7 +33,7 @@ enum dns_behaviour {
 struct dns_name {
 	const char *name;
 	enum dns_behaviour behaviour;
-	const char *a[20];    /* up to 20 IPv4 addresses */
+	const char *a[20]; /* up to 20 IPv4 addresses */
 	const char *aaaa[20]; /* and IPv6 */
 	uint32_t ttl;
 	const char *cname; /* the addresses stand under this name then */
@@ -212,7 +212,8 @@ static inline void dns_serve(const struct dns_name *names, int udp, int tcp,
 			socklen_t from_n = sizeof(from);
 			uint8_t q[512];
 			struct dns_out o;
-			ssize_t n = recvfrom(udp, q, sizeof(q), 0, (struct sockaddr *)&from, &from_n);
+			ssize_t n =
+				recvfrom(udp, q, sizeof(q), 0, (struct sockaddr *)&from, &from_n);
 
 			if (n < 0)
 				break;
@@ -229,8 +230,7 @@ static inline void dns_serve(const struct dns_name *names, int udp, int tcp,
 /* names ends with an entry whose name is NULL. */
 static inline void dns_server_start(struct dns_server *s, const struct dns_name *names)
 {
-	struct sockaddr_in sin = { .sin_family = AF_INET,
-				   .sin_addr = { htonl(INADDR_LOOPBACK) } };
+	struct sockaddr_in sin = { .sin_family = AF_INET, .sin_addr = { htonl(INADDR_LOOPBACK) } };
 	socklen_t n = sizeof(sin);
 	int udp, tcp = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 

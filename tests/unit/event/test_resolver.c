@@ -14,7 +14,10 @@ static const struct dns_name names[] = {
 	{ .name = "both.test", .a = { "198.51.100.7" }, .aaaa = { "2001:db8::7" }, .ttl = 60 },
 	{ .name = "short.test", .a = { "198.51.100.8" }, .ttl = 0 },
 	{ .name = "long.test", .a = { "198.51.100.9" }, .ttl = 400000 },
-	{ .name = "alias.test", .a = { "198.51.100.10" }, .ttl = 300, .cname = "real.test",
+	{ .name = "alias.test",
+	  .a = { "198.51.100.10" },
+	  .ttl = 300,
+	  .cname = "real.test",
 	  .cname_ttl = 20 },
 	{ .name = "gone.test", .behaviour = DNS_NXDOMAIN },
 	{ .name = "empty.test", .ttl = 60 },
@@ -223,7 +226,9 @@ static void test_truncated_answer_is_asked_over_tcp(void **state)
 
 static void test_no_host_name_is_never_sent(void **state)
 {
-	static const char *const bad[] = { "", ".test", "a b.test", "a\nb", "a/b", "ä.test", "a:1" };
+	static const char *const bad[] = {
+		"", ".test", "a b.test", "a\nb", "a/b", "ä.test", "a:1"
+	};
 	struct fixture *f = *state;
 	struct answer a;
 	char large[300];

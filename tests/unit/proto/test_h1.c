@@ -21,7 +21,8 @@ struct told {
 
 static void say(struct told *t, const char *what, struct slice s)
 {
-	int n = snprintf(t->text + t->n, sizeof(t->text) - t->n, "%s" SLICE_FMT, what, SLICE_ARG(s));
+	int n = snprintf(t->text + t->n, sizeof(t->text) - t->n, "%s" SLICE_FMT, what,
+			 SLICE_ARG(s));
 
 	assert_true(n >= 0 && (size_t)n < sizeof(t->text) - t->n);
 	t->n += (size_t)n;
@@ -155,8 +156,10 @@ static void refuses_what_smuggles(void **state)
 {
 	static const struct slice bad[] = {
 #define B(s) { s, sizeof(s) - 1 }
-		B("POST / HTTP/1.1\r\n" H "Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\nabc"),
-		B("POST / HTTP/1.1\r\n" H "Transfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n0\r\n\r\n"),
+		B("POST / HTTP/1.1\r\n" H
+		  "Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\nabc"),
+		B("POST / HTTP/1.1\r\n" H
+		  "Transfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n0\r\n\r\n"),
 		B("POST / HTTP/1.1\r\n" H "Content-Length: 3\r\nContent-Length: 3\r\n\r\nabc"),
 		B("POST / HTTP/1.1\r\n" H "Content-Length: 3, 3\r\n\r\nabc"),
 		B("POST / HTTP/1.1\r\n" H "Content-Length: +3\r\n\r\nabc"),
@@ -175,22 +178,32 @@ static void refuses_what_smuggles(void **state)
 		B("POST / HTTP/1.1\r\n" H "Transfer-Encoding: identity\r\n\r\n0\r\n\r\n"),
 		B("POST / HTTP/1.1\r\n" H "Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n"),
 		B("POST / HTTP/1.1\r\n" H "Transfer-Encoding: \"chunked\"\r\n\r\n0\r\n\r\n"),
-		B("POST / HTTP/1.1\r\n" H "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n"),
+		B("POST / HTTP/1.1\r\n" H
+		  "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n"),
 		B("POST / HTTP/1.1\r\n" H "Transfer-Encoding:\r\n chunked\r\n\r\n0\r\n\r\n"),
 		B("POST / HTTP/1.1\r\n" H "Transfer-Encoding: chunked\r\n x\r\n\r\n0\r\n\r\n"),
-		B("POST / HTTP/1.1\r\n" H "Transfer-Encoding: \x0b""chunked\r\n\r\n0\r\n\r\n"),
+		B("POST / HTTP/1.1\r\n" H "Transfer-Encoding: \x0b"
+		  "chunked\r\n\r\n0\r\n\r\n"),
 		B("POST / HTTP/1.1\r\n" H "Transfer\0-Encoding: chunked\r\n\r\n0\r\n\r\n"),
 		B("POST / HTTP/1.0\r\n" H "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
-		B("POST / HTTP/1.1\r\n" H "Transfer-Encoding: chunked\r\n\r\n3 \r\nabc\r\n0\r\n\r\n"),
-		B("POST / HTTP/1.1\r\n" H "Transfer-Encoding: chunked\r\n\r\n0x3\r\nabc\r\n0\r\n\r\n"),
-		B("POST / HTTP/1.1\r\n" H "Transfer-Encoding: chunked\r\n\r\n-3\r\nabc\r\n0\r\n\r\n"),
+		B("POST / HTTP/1.1\r\n" H
+		  "Transfer-Encoding: chunked\r\n\r\n3 \r\nabc\r\n0\r\n\r\n"),
+		B("POST / HTTP/1.1\r\n" H
+		  "Transfer-Encoding: chunked\r\n\r\n0x3\r\nabc\r\n0\r\n\r\n"),
+		B("POST / HTTP/1.1\r\n" H
+		  "Transfer-Encoding: chunked\r\n\r\n-3\r\nabc\r\n0\r\n\r\n"),
 		B("POST / HTTP/1.1\r\n" H "Transfer-Encoding: chunked\r\n\r\n3\nabc\r\n0\r\n\r\n"),
-		B("POST / HTTP/1.1\r\n" H "Transfer-Encoding: chunked\r\n\r\n3\r\nabcd\r\n0\r\n\r\n"),
+		B("POST / HTTP/1.1\r\n" H
+		  "Transfer-Encoding: chunked\r\n\r\n3\r\nabcd\r\n0\r\n\r\n"),
 		B("POST / HTTP/1.1\r\n" H "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\n0\r\n\r\n"),
-		B("POST / HTTP/1.1\r\n" H "Transfer-Encoding: chunked\r\n\r\n3;a=\x01\r\nabc\r\n0\r\n\r\n"),
-		B("POST / HTTP/1.1\r\n" H "Transfer-Encoding: chunked\r\n\r\n10000000000000003\r\nabc\r\n"),
-		B("POST / HTTP/1.1\r\n" H "Transfer-Encoding: chunked\r\n\r\n0\r\nContent-Length: 3\r\n\r\n"),
-		B("POST / HTTP/1.1\r\n" H "Transfer-Encoding: chunked\r\n\r\n0\r\na: b\r\n c\r\n\r\n"),
+		B("POST / HTTP/1.1\r\n" H
+		  "Transfer-Encoding: chunked\r\n\r\n3;a=\x01\r\nabc\r\n0\r\n\r\n"),
+		B("POST / HTTP/1.1\r\n" H
+		  "Transfer-Encoding: chunked\r\n\r\n10000000000000003\r\nabc\r\n"),
+		B("POST / HTTP/1.1\r\n" H
+		  "Transfer-Encoding: chunked\r\n\r\n0\r\nContent-Length: 3\r\n\r\n"),
+		B("POST / HTTP/1.1\r\n" H
+		  "Transfer-Encoding: chunked\r\n\r\n0\r\na: b\r\n c\r\n\r\n"),
 		B("POST / HTTP/1.1\r\n" H "Transfer-Encoding: chunked\r\n\r\n0\r\na b: c\r\n\r\n"),
 		B("GET / HTTP/1.1\r\n" H "X: a\rb\r\n\r\n"),
 		B("GET / HTTP/1.1\r\n" H "X: a\0b\r\n\r\n"),
@@ -249,7 +262,8 @@ static void refuses_what_smuggles(void **state)
 		B("GET / HTTP/1.1\r\n" H "Content-Encoding: br\r\nContent-Encoding: br\r\n\r\n"),
 		B("GET / HTTP/1.1\r\n" H "Expect: 100-continue\r\nExpect: 100-continue\r\n\r\n"),
 		B("GET / HTTP/1.1\r\n" H "Connection: close, Authorization\r\n\r\n"),
-		B("GET / HTTP/1.1\r\n" H "Connection: ,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,\r\n\r\n"),
+		B("GET / HTTP/1.1\r\n" H
+		  "Connection: ,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,\r\n\r\n"),
 		B("GET / HTTP/1.1\r\n" H "x_api_key: a\r\n\r\n"),
 #undef B
 	};
@@ -266,17 +280,21 @@ static void reads_what_is_sound(void **state)
 	static const struct {
 		const char *in, *out;
 	} good[] = {
-		{ "POST /v1/x?a=b HTTP/1.1\r\nHost: A.example:443\r\nContent-Length: 003\r\n\r\nabc",
+		{ "POST /v1/x?a=b HTTP/1.1\r\nHost: A.example:443\r\nContent-Length: "
+		  "003\r\n\r\nabc",
 		  "M=POST T=/v1/x?a=b H=A.example b1 l3 k1 e0 u0 v0\nHost=A.example:443\n"
 		  "Content-Length=003\nBODY:abc\nEND\n" },
 		{ "\r\nGET / HTTP/1.0\r\nHost:a:80  \r\nConnection: x, Keep-Alive\r\n\r\n",
-		  "M=GET T=/ H=a:80 b0 l0 k1 e0 u0 v1\nHost=a:80\nConnection=x, Keep-Alive\nBODY:\nEND\n" },
+		  "M=GET T=/ H=a:80 b0 l0 k1 e0 u0 v1\nHost=a:80\nConnection=x, "
+		  "Keep-Alive\nBODY:\nEND\n" },
 		{ "OPTIONS * HTTP/1.1\r\nHost: a\r\nConnection: close, upgrade\r\n\r\n",
-		  "M=OPTIONS T=* H=a b0 l0 k0 e0 u1 v0\nHost=a\nConnection=close, upgrade\nBODY:\nEND\n" },
+		  "M=OPTIONS T=* H=a b0 l0 k0 e0 u1 v0\nHost=a\nConnection=close, "
+		  "upgrade\nBODY:\nEND\n" },
 		{ "GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n",
 		  "M=GET T=/ H=a b0 l0 k1 e0 u1 v0\nHost=a\nUpgrade=websocket\nConnection=Upgrade\n"
 		  "BODY:\nEND\n" },
-		{ "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: Chunked\r\nExpect: 100-continue\r\n\r\n"
+		{ "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: Chunked\r\nExpect: "
+		  "100-continue\r\n\r\n"
 		  "3;x=\"y\"\r\nabc\r\n2\r\n d\r\n0\r\nT: v\r\n\r\n"
 		  "GET /2 HTTP/1.1\r\nHost: b\r\n\r\n",
 		  "M=POST T=/ H=a b2 l0 k1 e1 u0 v0\nHost=a\nTransfer-Encoding=Chunked\n"
@@ -285,7 +303,8 @@ static void reads_what_is_sound(void **state)
 		/* A body that begins with a space is no folded line. */
 		{ "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n x",
 		  "M=POST T=/ H=a b1 l2 k1 e0 u0 v0\nHost=a\nContent-Length=2\nBODY: x\nEND\n" },
-		{ "GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nX:\xc3\xa9\t\r\nEmpty:\r\n\r\nz",
+		{ "GET / HTTP/1.1\r\nHost: a\r\nContent-Length: "
+		  "1\r\nX:\xc3\xa9\t\r\nEmpty:\r\n\r\nz",
 		  "M=GET T=/ H=a b1 l1 k1 e0 u0 v0\nHost=a\nContent-Length=1\nX=\xc3\xa9\nEmpty=\n"
 		  "BODY:z\nEND\n" },
 	};
@@ -311,27 +330,31 @@ static void reads_responses(void **state)
 		  "R=OK 200 b1 l2 k1\nContent-Length=2\nBODY:hi\nEND\n", false, H1_NEED_MORE },
 		{ "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n",
 		  "R=OK 200 b1 l2 k1\nContent-Length=2\nBODY:\nEND\n", true, H1_NEED_MORE },
-		{ "HTTP/1.1 200 \r\n\r\ntill the end", "R= 200 b3 l0 k1\nBODY:till the end\nEND\n", false,
-		  H1_DONE },
+		{ "HTTP/1.1 200 \r\n\r\ntill the end", "R= 200 b3 l0 k1\nBODY:till the end\nEND\n",
+		  false, H1_DONE },
 		{ "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 204 No\r\n\r\n",
 		  "R=Continue 100 b0 l0 k1\nBODY:\nEND\nR=No 204 b0 l0 k1\nBODY:\nEND\n", false,
 		  H1_NEED_MORE },
 		{ "HTTP/1.1 304 N\r\nContent-Length: 9\r\n\r\n",
 		  "R=N 304 b1 l9 k1\nContent-Length=9\nBODY:\nEND\n", false, H1_NEED_MORE },
 		{ "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n",
-		  "R=OK 200 b2 l0 k1\nTransfer-Encoding=chunked\nBODY:a\nEND\n", false, H1_NEED_MORE },
+		  "R=OK 200 b2 l0 k1\nTransfer-Encoding=chunked\nBODY:a\nEND\n", false,
+		  H1_NEED_MORE },
 		{ "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nhi",
 		  "R=OK 200 b1 l3 k1\nContent-Length=3\nBODY:hi", false, H1_ERROR },
 		{ "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n",
 		  "R=OK 200 b2 l0 k1\nTransfer-Encoding=chunked\nBODY:a", false, H1_ERROR },
-		{ "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n", "", false, H1_ERROR },
-		{ "HTTP/1.1 200 OK\r\nTransfer-Encoding: identity\r\n\r\n", "", false, H1_ERROR },
-		{ "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n", "", false,
+		{ "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n", "", false,
 		  H1_ERROR },
-		{ "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", "", false, H1_ERROR },
+		{ "HTTP/1.1 200 OK\r\nTransfer-Encoding: identity\r\n\r\n", "", false, H1_ERROR },
+		{ "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n", "",
+		  false, H1_ERROR },
+		{ "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", "", false,
+		  H1_ERROR },
 		{ "HTTP/1.1 200 OK\r\nA: b\r\n c\r\n\r\n", "", false, H1_ERROR },
 		{ "HTTP/1.1 200 OK\nA: b\n\n", "", false, H1_ERROR },
-		{ "HTTP/1.1 101 Go\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n", "", false, H1_ERROR },
+		{ "HTTP/1.1 101 Go\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n", "", false,
+		  H1_ERROR },
 		{ "HTTP/1.1 204 No\r\nContent-Length: 5\r\n\r\n", "", false, H1_ERROR },
 		{ "HTTP/1.1 100 C\r\nTransfer-Encoding: chunked\r\n\r\n", "", false, H1_ERROR },
 		{ "HTTP/1.1 20 OK\r\n\r\n", "", false, H1_ERROR },
@@ -354,17 +377,24 @@ static void reads_responses(void **state)
 
 static void bounds_the_head(void **state)
 {
-	static const struct h1_limits limits = { .head_max = 200, .fields_max = 3, .target_max = 20 };
+	static const struct h1_limits limits = { .head_max = 200,
+						 .fields_max = 3,
+						 .target_max = 20 };
 	static const char *const cases[] = {
 		"GET /aaaaaaaaaaaaaaaaaaaaaaaaaaa HTTP/1.1\r\nHost: a\r\n\r\n",
 		"GET / HTTP/1.1\r\nHost: a\r\nb: c\r\nd: e\r\nf: g\r\n\r\n",
 		"GET / HTTP/1.1\r\nHost: a\r\nb: "
-		"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
-		"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+		"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+		"aaaaaa"
+		"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+		"aaaaaa"
 		"\r\n\r\n",
 		"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n"
-		"a: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
-		"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+		"a: "
+		"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+		"aaaaa"
+		"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+		"aaaaaa"
 		"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\r\n\r\n",
 	};
 	struct told t;
@@ -375,7 +405,8 @@ static void bounds_the_head(void **state)
 			run(&t, true, false, slice_str(cases[i]), step, &limits);
 			assert_int_equal(t.last, H1_TOO_LARGE);
 		}
-	run(&t, true, false, SLICE("GET /aaaaaaaaaaaaaaaaaaa HTTP/1.1\r\nHost: a\r\nb: c\r\nd: e\r\n\r\n"), 1,
+	run(&t, true, false,
+	    SLICE("GET /aaaaaaaaaaaaaaaaaaa HTTP/1.1\r\nHost: a\r\nb: c\r\nd: e\r\n\r\n"), 1,
 	    &limits);
 	assert_int_equal(t.last, H1_NEED_MORE);
 }
@@ -399,8 +430,8 @@ static void bounds_chunk_extensions(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(refuses_what_smuggles), cmocka_unit_test(reads_what_is_sound),
-		cmocka_unit_test(reads_responses),	 cmocka_unit_test(bounds_the_head),
+		cmocka_unit_test(refuses_what_smuggles),   cmocka_unit_test(reads_what_is_sound),
+		cmocka_unit_test(reads_responses),	   cmocka_unit_test(bounds_the_head),
 		cmocka_unit_test(bounds_chunk_extensions),
 	};
 

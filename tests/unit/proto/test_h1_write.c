@@ -9,7 +9,10 @@
 
 #include "proto/h1_write.h"
 
-#define F(name, value, id) { { name, sizeof(name) - 1 }, { value, sizeof(value) - 1 }, HTTP_##id }
+#define F(name, value, id)                                                                         \
+	{                                                                                          \
+		{ name, sizeof(name) - 1 }, { value, sizeof(value) - 1 }, HTTP_##id                \
+	}
 
 static const struct http_request get = { .method = { "GET", 3 }, .target = { "/v1", 3 } };
 
@@ -31,8 +34,11 @@ static void writes_a_request(void **state)
 				       F("X-Keep", "a b", other) };
 	const struct http_field more[] = { F("authorization", "Bearer k", authorization) };
 	struct http_request r = get;
-	struct h1_request_opts o = { .more = more, .n_more = 1, .host = SLICE("api.example"),
-				     .body = HTTP_BODY_LENGTH, .content_length = 18446744073709551615u };
+	struct h1_request_opts o = { .more = more,
+				     .n_more = 1,
+				     .host = SLICE("api.example"),
+				     .body = HTTP_BODY_LENGTH,
+				     .content_length = 18446744073709551615u };
 	static const char want[] = "GET /v1 HTTP/1.1\r\nhost: api.example\r\nX-Keep: a b\r\n"
 				   "authorization: Bearer k\r\n"
 				   "content-length: 18446744073709551615\r\n\r\n";
@@ -53,8 +59,9 @@ static void writes_a_request(void **state)
 
 static void refuses_injection(void **state)
 {
-	static const struct slice bad[] = { { "a\rb", 3 }, { "a\nb", 3 }, { "a\0b", 3 },
-					    { "\r\nx: y", 6 }, { "a\n", 2 } };
+	static const struct slice bad[] = {
+		{ "a\rb", 3 }, { "a\nb", 3 }, { "a\0b", 3 }, { "\r\nx: y", 6 }, { "a\n", 2 }
+	};
 	char to[256];
 
 	(void)state;
@@ -91,14 +98,16 @@ static void frames_responses(void **state)
 		bool is_head, close;
 		const char *want;
 	} cases[] = {
-		{ 200, HTTP_BODY_LENGTH, HTTP_BODY_LENGTH, false, false, "content-length: 5\r\n\r\n" },
+		{ 200, HTTP_BODY_LENGTH, HTTP_BODY_LENGTH, false, false,
+		  "content-length: 5\r\n\r\n" },
 		{ 200, HTTP_BODY_CHUNKED, HTTP_BODY_CHUNKED, false, true,
 		  "transfer-encoding: chunked\r\nconnection: close\r\n\r\n" },
 		{ 200, HTTP_BODY_CLOSE, HTTP_BODY_CLOSE, false, true, "connection: close\r\n\r\n" },
 		{ 200, HTTP_BODY_NONE, HTTP_BODY_NONE, false, false, "content-length: 0\r\n\r\n" },
 		{ 200, HTTP_BODY_LENGTH, HTTP_BODY_NONE, true, false, "content-length: 5\r\n\r\n" },
 		{ 200, HTTP_BODY_CHUNKED, HTTP_BODY_NONE, true, false, "\r\n" },
-		{ 304, HTTP_BODY_LENGTH, HTTP_BODY_NONE, false, false, "content-length: 5\r\n\r\n" },
+		{ 304, HTTP_BODY_LENGTH, HTTP_BODY_NONE, false, false,
+		  "content-length: 5\r\n\r\n" },
 		{ 304, HTTP_BODY_NONE, HTTP_BODY_NONE, false, false, "\r\n" },
 		{ 204, HTTP_BODY_NONE, HTTP_BODY_NONE, false, false, "\r\n" },
 		{ 100, HTTP_BODY_NONE, HTTP_BODY_NONE, false, false, "\r\n" },
@@ -107,9 +116,12 @@ static void frames_responses(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		struct http_response r = { .status = cases[i].status, .reason = SLICE("R"),
-					   .body = cases[i].had, .content_length = 5 };
-		struct h1_response_opts o = { .body = cases[i].body, .is_head = cases[i].is_head,
+		struct http_response r = { .status = cases[i].status,
+					   .reason = SLICE("R"),
+					   .body = cases[i].had,
+					   .content_length = 5 };
+		struct h1_response_opts o = { .body = cases[i].body,
+					      .is_head = cases[i].is_head,
 					      .close = cases[i].close };
 		ssize_t n = h1_write_response(to, sizeof(to) - 1, &r, &o);
 

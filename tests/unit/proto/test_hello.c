@@ -51,7 +51,9 @@ static void openssl_hello(struct wire *w, const char *name, bool alpn)
 	if (name)
 		assert_int_equal(SSL_set_tlsext_host_name(ssl, name), 1);
 	if (alpn)
-		assert_int_equal(SSL_set_alpn_protos(ssl, (const unsigned char *)"\x02h2\x08http/1.1", 12), 0);
+		assert_int_equal(
+			SSL_set_alpn_protos(ssl, (const unsigned char *)"\x02h2\x08http/1.1", 12),
+			0);
 	SSL_set_bio(ssl, in, out);
 	(void)SSL_connect(ssl);
 	n = BIO_get_mem_data(out, &p);
@@ -110,13 +112,15 @@ static void reads_it_however_cut(void **state)
 			continue;
 		}
 		for (size_t n = 0; n < c.n; n++) {
-			assert_int_equal(hello_parse(slice_of(c.p, n), scratch, &h), HELLO_NEED_MORE);
+			assert_int_equal(hello_parse(slice_of(c.p, n), scratch, &h),
+					 HELLO_NEED_MORE);
 			assert_true(h.need > n && h.need <= c.n);
 		}
 		assert_int_equal(hello_parse(whole(&c), scratch, &h), HELLO_OK);
 		assert_string_equal(h.host, "api.openai.com");
 		/* `need` is what a reader waits for: it gets there in two steps a record. */
-		for (size_t n = 0; hello_parse(slice_of(c.p, n), scratch, &h) == HELLO_NEED_MORE; n = h.need)
+		for (size_t n = 0; hello_parse(slice_of(c.p, n), scratch, &h) == HELLO_NEED_MORE;
+		     n = h.need)
 			steps++;
 		assert_int_equal(steps, 2 * ((w.n - 5 + sizes[i] - 1) / sizes[i]));
 	}
@@ -132,7 +136,13 @@ static void make(struct wire *w, const struct wire *extensions)
 	put_int(w, body + 4, 2);
 	put(w, "\x01", 1);
 	put_int(w, body, 3);
-	put(w, "\x03\x03" "0123456789abcdef0123456789abcdef" "\0" "\0\x02\x13\x01" "\x01\0", 41);
+	put(w,
+	    "\x03\x03"
+	    "0123456789abcdef0123456789abcdef"
+	    "\0"
+	    "\0\x02\x13\x01"
+	    "\x01\0",
+	    41);
 	if (!extensions)
 		return;
 	put_int(w, extensions->n, 2);
@@ -161,14 +171,34 @@ static enum hello_result with_name(struct slice name, struct hello *ret)
 
 static void checks_the_name(void **state)
 {
-	static const char *const good[][2] = { { "a", "a" }, { "A.B-c.D", "a.b-c.d" },
-					       { "x.example.", "x.example" }, { "1.2.3.4a", "1.2.3.4a" },
-					       { "xn--bcher-kva.example", "xn--bcher-kva.example" } };
+	static const char *const good[][2] = { { "a", "a" },
+					       { "A.B-c.D", "a.b-c.d" },
+					       { "x.example.", "x.example" },
+					       { "1.2.3.4a", "1.2.3.4a" },
+					       { "xn--bcher-kva.example",
+						 "xn--bcher-kva.example" } };
 	static const struct slice bad[] = {
 #define B(s) { s, sizeof(s) - 1 }
-		B(""), B("."), B("a.."), B(".a"), B("a..b"), B("-a.b"), B("a-.b"), B("a.b-"), B("1.2.3.4"),
-		B("[::1]"), B("::1"), B("a b"), B("a\0b"), B("a_b.c"), B("a/b"), B("a:443"), B("*.a"),
-		B("b\xc3\xbc"), B("a.1"), B("0x7f000001.1"),
+		B(""),
+		B("."),
+		B("a.."),
+		B(".a"),
+		B("a..b"),
+		B("-a.b"),
+		B("a-.b"),
+		B("a.b-"),
+		B("1.2.3.4"),
+		B("[::1]"),
+		B("::1"),
+		B("a b"),
+		B("a\0b"),
+		B("a_b.c"),
+		B("a/b"),
+		B("a:443"),
+		B("*.a"),
+		B("b\xc3\xbc"),
+		B("a.1"),
+		B("0x7f000001.1"),
 		B("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa.b"),
 #undef B
 	};
@@ -194,17 +224,31 @@ static void refuses_bent_extensions(void **state)
 {
 	static const struct slice bad[] = {
 #define B(s) { s, sizeof(s) - 1 }
-		B("\0\0\0\x06\0\x04\0\0\x01" "a" "\0\0\0\x06\0\x04\0\0\x01" "a"), /* twice */
-		B("\0\0\0\x0a\0\x08\0\0\x01" "a" "\0\0\x01" "b"), /* two names */
-		B("\0\0\0\x06\0\x04\x01\0\x01" "a"),		  /* not a host name */
-		B("\0\0\0\x07\0\x04\0\0\x01" "a" "b"),		  /* a byte behind */
-		B("\0\0\0\x06\0\x05\0\0\x01" "a"),		  /* longer than the extension */
-		B("\0\0\0\0"),					  /* empty */
-		B("\0\0\0\x06\0\x04\0\0\x01"),			  /* cut */
-		B("\0\x10\0\x02\0\0"),				  /* ALPN of nothing */
-		B("\0\x10\0\x03\0\x01\0"),			  /* ALPN with an empty name */
-		B("\0\x10\0\x05\0\x03\x05" "h2"),		  /* ALPN name too long */
-		B("\0\x10\0\x05\0\x03\x02" "h2" "\0\x10\0\x05\0\x03\x02" "h2"),
+		B("\0\0\0\x06\0\x04\0\0\x01"
+		  "a"
+		  "\0\0\0\x06\0\x04\0\0\x01"
+		  "a"), /* twice */
+		B("\0\0\0\x0a\0\x08\0\0\x01"
+		  "a"
+		  "\0\0\x01"
+		  "b"), /* two names */
+		B("\0\0\0\x06\0\x04\x01\0\x01"
+		  "a"), /* not a host name */
+		B("\0\0\0\x07\0\x04\0\0\x01"
+		  "a"
+		  "b"), /* a byte behind */
+		B("\0\0\0\x06\0\x05\0\0\x01"
+		  "a"), /* longer than the extension */
+		B("\0\0\0\0"), /* empty */
+		B("\0\0\0\x06\0\x04\0\0\x01"), /* cut */
+		B("\0\x10\0\x02\0\0"), /* ALPN of nothing */
+		B("\0\x10\0\x03\0\x01\0"), /* ALPN with an empty name */
+		B("\0\x10\0\x05\0\x03\x05"
+		  "h2"), /* ALPN name too long */
+		B("\0\x10\0\x05\0\x03\x02"
+		  "h2"
+		  "\0\x10\0\x05\0\x03\x02"
+		  "h2"),
 		B("\0"),
 #undef B
 	};
@@ -235,14 +279,15 @@ static void refuses_bent_bytes(void **state)
 		unsigned char value;
 		enum hello_result result;
 	} cases[] = {
-		{ 0, 0x17, HELLO_NOT_TLS }, { 0, 'G', HELLO_NOT_TLS }, { 1, 2, HELLO_NOT_TLS },
-		{ 4, 0, HELLO_MALFORMED },  /* an empty record */
+		{ 0, 0x17, HELLO_NOT_TLS },   { 0, 'G', HELLO_NOT_TLS },
+		{ 1, 2, HELLO_NOT_TLS },      { 4, 0, HELLO_MALFORMED }, /* an empty record */
 		{ 3, 0x41, HELLO_MALFORMED }, /* a record above 2^14 */
-		{ 5, 2, HELLO_MALFORMED },  /* not a ClientHello */
+		{ 5, 2, HELLO_MALFORMED }, /* not a ClientHello */
 		{ 8, 0x28, HELLO_MALFORMED }, /* message shorter than its record */
-		{ 6, 1, HELLO_TOO_LARGE },  { 9, 2, HELLO_MALFORMED }, { 10, 4, HELLO_MALFORMED },
-		{ 43, 33, HELLO_MALFORMED }, { 45, 0, HELLO_MALFORMED }, { 45, 3, HELLO_MALFORMED },
-		{ 48, 0, HELLO_MALFORMED }, { 49, 1, HELLO_MALFORMED },
+		{ 6, 1, HELLO_TOO_LARGE },    { 9, 2, HELLO_MALFORMED },
+		{ 10, 4, HELLO_MALFORMED },   { 43, 33, HELLO_MALFORMED },
+		{ 45, 0, HELLO_MALFORMED },   { 45, 3, HELLO_MALFORMED },
+		{ 48, 0, HELLO_MALFORMED },   { 49, 1, HELLO_MALFORMED },
 	};
 	static struct wire w;
 	struct hello h;
@@ -279,9 +324,12 @@ static void refuses_other_records_between(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(reads_a_real_hello),	   cmocka_unit_test(reads_it_however_cut),
-		cmocka_unit_test(checks_the_name),	   cmocka_unit_test(refuses_bent_extensions),
-		cmocka_unit_test(refuses_bent_bytes),	   cmocka_unit_test(refuses_other_records_between),
+		cmocka_unit_test(reads_a_real_hello),
+		cmocka_unit_test(reads_it_however_cut),
+		cmocka_unit_test(checks_the_name),
+		cmocka_unit_test(refuses_bent_extensions),
+		cmocka_unit_test(refuses_bent_bytes),
+		cmocka_unit_test(refuses_other_records_between),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

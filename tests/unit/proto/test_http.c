@@ -24,7 +24,8 @@ static void recognises_every_field(void **state)
 		assert_true(n < sizeof(upper));
 		for (size_t i = 0; i < n; i++)
 			upper[i] = (char)(names[id][i] >= 'a' && names[id][i] <= 'z'
-						  ? names[id][i] - 32 : names[id][i]);
+						  ? names[id][i] - 32
+						  : names[id][i]);
 		assert_int_equal(http_field_id(slice_of(names[id], n)), id);
 		assert_int_equal(http_field_id(slice_of(upper, n)), id);
 	}

@@ -174,7 +174,8 @@ static void refuses_bad_operations(void **state)
 			  "\"max_tokens\": [\"a\",\"b\",\"c\",\"d\",\"e\",\"f\",\"g\"]"),
 		3, 67, "more than 6");
 	refused(OPERATION("\"name\": \"c\", \"body\": \"json\", \"requests\": [\"GET /\"], "
-			  "\"max_tokens\": [\"a\"], \"refuse\": [\"b\",\"c\",\"d\",\"e\",\"f\",\"g\"]"),
+			  "\"max_tokens\": [\"a\"], \"refuse\": "
+			  "[\"b\",\"c\",\"d\",\"e\",\"f\",\"g\"]"),
 		3, 84, "more than 6");
 	refused(OPERATION("\"name\": \"c\", \"body\": \"none\", \"requests\": [\"GET /\"], "
 			  "\"refuse\": [\"models\"]"),
