@@ -122,10 +122,10 @@ static void on_channel_close(struct channel *ch, void *ctx, int error)
 	struct child *c = ctx;
 
 	(void)error;
+	if (!c->stopping)
+		child_kill(c); /* before it can see that the channel is closed */
 	(void)channel_free(ch);
 	c->channel = NULL;
-	if (!c->stopping)
-		child_kill(c);
 }
 
 /* Between fork and exec: nothing but system calls. */
