@@ -34,7 +34,7 @@ except OSError as e:
 def until_denied(workload):
     """Records wait in memory for the disk; when that is full, too, nothing is served. A denied request
     leaves a record as well, and is quick."""
-    for _ in range(100):
+    for _ in range(300):
         conn = workload.open()
         conn.send(request("GET", "/v1/no/such/operation") * 100)
         for _ in range(100):
@@ -42,7 +42,7 @@ def until_denied(workload):
             if response.json()["error"]["code"] == "audit_unavailable":
                 return response
         conn.close()
-    raise AssertionError("10,000 records found room on a full disk")
+    raise AssertionError("30,000 records found room on a full disk")
 
 
 def test_a_full_disk_denies_with_its_reason_and_recovers(small, world):
