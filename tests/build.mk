@@ -27,7 +27,7 @@ PYTEST_JOBS ?= $(shell echo $$((2 * $$(nproc))))
 # What pytest must not skip here; on a machine that lacks one, say EGRET_REQUIRE= and see why.
 EGRET_REQUIRE ?= root,bpf,cgroup2,netns,npm
 .PHONY: pytest
-pytest: helpers $(B)/npm/.stamp ## run the tests that drive processes (ARGS="-k name")
+pytest: all helpers $(B)/npm/.stamp ## run the tests that drive processes (ARGS="-k name")
 	$(Q)env -u NODE_EXTRA_CA_CERTS EGRET_REQUIRE=$(EGRET_REQUIRE) $(PYTEST) -p no:cacheprovider -q -n $(PYTEST_JOBS) -m "not heavy" \
 		tests $(ARGS)
 
