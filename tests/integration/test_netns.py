@@ -18,6 +18,11 @@ from lib.world import FREE, FREE6, PROVIDERS, PROVIDERS6
 
 ECONNREFUSED, ECONNABORTED = 111, 103
 XSK = BUILD / "tests/lib/xsk"
+CONNECT = """
+import socket, sys, time
+print(socket.socket().connect_ex((sys.argv[1], 443)), flush=True)
+time.sleep(1000)
+"""
 
 
 def start(world, prefix=(), **settings):
@@ -201,9 +206,13 @@ def test_one_cgroup_cannot_take_all_namespaces(world):
     pods = [Pod(world, i, cgroup=greedy, wired=False) for i in (1, 2)]
     keeper = pods[0].start(["sleep", "1000"])
     assert served(pods[0], PROVIDERS)
-    assert pods[1].connect(PROVIDERS) == ECONNREFUSED
+    # It stays until egret has looked at it: of a process that is gone, nothing more can be said.
+    turned_away = pods[1].start([PYTHON, "-c", CONNECT, PROVIDERS], stdout=subprocess.PIPE, text=True)
+    assert turned_away.stdout.readline() == f"{ECONNREFUSED}\n"
     wait_for(lambda: any("quarter" in e["text"] for e in daemon.egret("event", "list", "--reason", "k_no_listener")),
              what="event")
+    turned_away.kill()
+    turned_away.communicate()
     wait_for(lambda: any("limits.namespaces" in w for w in daemon.egret("status")["warnings"]), what="warning")
     other = Pod(world, 3, wired=False)
     assert served(other, PROVIDERS)

@@ -25,7 +25,9 @@ class World:
         self.released = threading.Event()
 
     def gate(self):
-        self.released.wait(HOLD)
+        """What an answer that begins now waits at: a release that comes before it gets there counts."""
+        released = self.released
+        return lambda: released.wait(HOLD)
 
     def api(self, provider):
         return anthropic if provider == "anthropic" else openai
@@ -175,7 +177,7 @@ def respond(out, request, provider, verdict, world):
         send_raw(out, *raw)
     for status in fault.get("interim", []):
         out.send(f"HTTP/1.1 {status} Interim\r\nx-interim: yes\r\n\r\n".encode())
-    return deliver(out, request, choose(request, provider, verdict, world, fault), world.gate)
+    return deliver(out, request, choose(request, provider, verdict, world, fault), world.gate())
 
 
 def send_raw(out, data, stays):
