@@ -5,6 +5,7 @@ import json
 import pytest
 
 from lib.policies import agent_policy
+from lib.system import wait_for
 from lib.workload import Refused, Workload, request
 from lib.world import KEYS
 
@@ -182,14 +183,26 @@ def test_connections_over_the_limit_are_turned_away_and_idle_ones_make_room(make
     assert workload.call("GET", "/v1/models").status == 200
 
 
-def test_direct_keys_can_be_replaced_or_only_recorded(make_daemon, world):
+@pytest.mark.parametrize("mode", ["replace", "audit"])
+def test_direct_keys_can_be_replaced_quietly_or_reported(make_daemon, world, mode):
     keyed = [("Authorization", "Bearer " + OWN_KEY)]
-    daemon = make_daemon(agent_policy(world, agent_has={"direct_keys": "replace"})).start()
+    daemon = make_daemon(agent_policy(world, agent_has={"direct_keys": mode})).start()
     workload = Workload(world, daemon.ca)
     assert workload.call("POST", "/v1/chat/completions", CHAT, keyed).status == 200
     assert world.sim.only()["key"] == "right"
     record = daemon.record()
     assert record["direct_key"] and record["replaced_key"] and len(record["key_fingerprint"]) == 16
+    assert workload.call("POST", "/v1/chat/completions", CHAT).status == 200
+    fingerprint = record["key_fingerprint"]
+    for pattern, found in (("*", 1), (fingerprint, 1), (fingerprint[:8] + "*", 1), ("0" * 16, 0)):
+        assert len(daemon.egret("audit", "list", "--key", pattern)) == found
+    if mode == "replace":
+        assert daemon.egret("event", "list", "--reason", "direct_key") == []
+        return
+    event, = wait_for(lambda: daemon.egret("event", "list", "--reason", "direct_key"), what="event")
+    assert (event["workload"], event["pid"], event["host"]) == ("agent", workload.pid, "api.openai.com")
+    assert "authorization" in event["text"] and f"--key {fingerprint}" in event["text"]
+    assert OWN_KEY not in json.dumps(event)
 
 
 def test_shadow_rules_decide_nothing_and_are_recorded(make_daemon, world):

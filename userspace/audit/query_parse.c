@@ -31,6 +31,7 @@ static const struct {
 	{ "model", ARG_GLOB, LIST | TAIL },
 	{ "operation", ARG_TEXT, LIST | TAIL },
 	{ "rule", ARG_TEXT, LIST | TAIL },
+	{ "key_fingerprint", ARG_GLOB, LIST | TAIL },
 	{ "decision", ARG_DECISION, LIST | TAIL },
 	{ "reason", ARG_REASON, EVENTS | WATCH },
 	{ "request_id", ARG_ID, SHOW },

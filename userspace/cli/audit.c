@@ -60,18 +60,18 @@ static const struct column record[] = {
 
 /* tail knows no times: they come first, so that it can leave them out. */
 static const struct args_member filters[] = {
-	{ "--since", "since_us", ARGS_TIME },	 { "--until", "until_us", ARGS_TIME },
-	{ "--workload", "workload", ARGS_TEXT }, { "--provider", "provider", ARGS_TEXT },
-	{ "--model", "model", ARGS_TEXT },	 { "--operation", "operation", ARGS_TEXT },
-	{ "--decision", "decision", ARGS_TEXT }, { "--rule", "rule", ARGS_TEXT },
-	{ "--limit", "limit", ARGS_NUMBER },
+	{ "--since", "since_us", ARGS_TIME },	   { "--until", "until_us", ARGS_TIME },
+	{ "--workload", "workload", ARGS_TEXT },   { "--provider", "provider", ARGS_TEXT },
+	{ "--model", "model", ARGS_TEXT },	   { "--operation", "operation", ARGS_TEXT },
+	{ "--decision", "decision", ARGS_TEXT },   { "--rule", "rule", ARGS_TEXT },
+	{ "--key", "key_fingerprint", ARGS_TEXT }, { "--limit", "limit", ARGS_NUMBER },
 };
 #define N_TIMES	       2
 
 #define SYNOPSIS_TIMES "[--since TIME] [--until TIME] "
 #define SYNOPSIS                                                                                   \
 	"[--workload WORKLOAD] [--provider PROVIDER] [--model MODEL] [--operation OPERATION] "     \
-	"[--decision REASON] [--rule RULE] [--limit N]"
+	"[--decision REASON] [--rule RULE] [--key FINGERPRINT] [--limit N]"
 
 static int do_list(struct cli *cli, const struct args *args)
 {

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "proxy/classify.h"
 
+#include <inttypes.h>
+
 #include "provider/credential.h"
 #include "proxy/exchange.h"
 #include "proxy/generation.h"
+#include "proxy/note.h"
 #include "proxy/record.h"
 #include "proxy/state.h"
 
@@ -50,6 +53,22 @@ static enum eg_reason find_operation(struct exchange *x, const char **ret_detail
 	return EG_REASON_unknown_operation;
 }
 
+/* Somebody is to take this key away from the workload. */
+static void report_key(struct exchange *x, const struct credential_found *found)
+{
+	const char *text;
+
+	if (!x->rec)
+		return;
+	text = pool_printf(x->pool,
+			   "in " SLICE_FMT
+			   "; egret's went in its place. Take it out of the workload; its "
+			   "uses: egret audit list --key %016" PRIx64,
+			   SLICE_ARG(found->place), (uint64_t)x->rec->key_fingerprint);
+
+	note_caller(x->w, x->caller, EG_REASON_direct_key, text);
+}
+
 /* Takes out what the caller brought. A key of its own is refused or noted, as policy says. */
 static enum eg_reason strip(struct exchange *x, const char **ret_detail)
 {
@@ -62,11 +81,12 @@ static enum eg_reason strip(struct exchange *x, const char **ret_detail)
 		return EG_REASON_allowed;
 	record_key(x, found.value);
 	mode = policy_direct_keys(x->gen->policy, x->who->who.workload);
-	if (mode != POLICY_DIRECT_DENY) {
-		if (x->rec)
-			x->rec->flags |= EG_RECORD_REPLACED_KEY;
+	if (mode != POLICY_DIRECT_DENY && x->rec)
+		x->rec->flags |= EG_RECORD_REPLACED_KEY;
+	if (mode == POLICY_DIRECT_AUDIT)
+		report_key(x, &found);
+	if (mode != POLICY_DIRECT_DENY)
 		return EG_REASON_allowed;
-	}
 	*ret_detail = pool_printf(x->pool, "in " SLICE_FMT "%s" SLICE_FMT "%s",
 				  SLICE_ARG(found.place), found.provider_hint.n ? " (of " : "",
 				  SLICE_ARG(found.provider_hint), found.provider_hint.n ? ")" : "");
