@@ -102,6 +102,29 @@ def test_several_keys_of_a_provider_are_chosen_by_rule(make_daemon, world):
     assert daemon.record()["credential"] == "openai-research"
 
 
+def test_a_file_named_after_provider_and_name_is_a_further_key(make_daemon, world):
+    second = "sk-proj-the-research-departments-key-555555555"
+    world.sim.ask("keys", provider="openai", keys=[KEYS["openai"], second])
+    rule = {"id": "research", "when": {"workload": "agent", "operation": ["chat"], "model": ["gpt-4o-mini"]},
+            "allow": {"credential": "openai.research"}}
+    daemon = make_daemon(agent_policy(world, rule)).start()
+    workload = Workload(world, daemon.ca)
+    assert workload.call("POST", "/v1/chat/completions", CHAT).status == 403
+    assert daemon.record()["decision"] == "no_credential"
+    daemon.put_credential("openai.research", second)
+    daemon.put_credential("opena1.typo", second)
+    daemon.put_credential("openai.not a name", second)
+    daemon.egret("credential", "reload")
+    listed = {row["id"]: row["provider"] for row in daemon.egret("credential", "list")}
+    assert listed == {"anthropic": "anthropic", "openai": "openai", "openai.research": "openai"}
+    assert "opena1.typo" in daemon.log() and "not a name" in daemon.log() and second not in daemon.log()
+    assert workload.call("POST", "/v1/chat/completions", CHAT).status == 200
+    assert header(world.sim.only(), "authorization") == ["Bearer <key 1 of openai>"]
+    (daemon.credentials_dir / "openai.research").unlink()
+    daemon.egret("credential", "reload")
+    assert workload.call("POST", "/v1/chat/completions", CHAT).status == 403
+
+
 def test_connections_of_one_key_never_carry_another(make_daemon, world):
     second = "sk-proj-the-research-departments-key-555555555"
     world.sim.ask("keys", provider="openai", keys=[KEYS["openai"], second])

@@ -24,7 +24,8 @@ const struct config_key config_keys[] = {
 	{ "catalogue", CONFIG_LIST, FIELD(catalogue), "[]", 0, 0, NULL, true,
 	  "Files with providers to add to the built-in catalogue, or to replace in it." },
 	{ "credentials_dir", CONFIG_PATH, FIELD(credentials_dir), "\"" EG_CONFIG_DIR "/credentials\"", 1, 0, NULL, true,
-	  "Where keys lie. A file named after a provider (\"openai\") is its key and needs no entry in "
+	  "Where keys lie. A file PROVIDER (\"openai\") is that provider's key, PROVIDER.NAME (\"openai.research\") "
+	  "a further one that rules name whole; both need no entry in "
 	  "`credentials`; other files are named there." },
 	{ "credentials", CONFIG_CREDENTIALS, FIELD(credentials), "[]", 0, 0, NULL, true,
 	  "Provider keys: {\"id\", \"provider\"} and one of \"file\" (root's, mode 0600), \"systemd\" (name of a "

@@ -3,11 +3,10 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/log.h"
+#include "daemon/credential_files.h"
 #include "daemon/credential_source.h"
-#include "daemon/edition.h"
 #include "daemon/warnings.h"
 #include "event/channel.h"
 
@@ -215,21 +214,9 @@ static const struct config_credential *configured(const struct config *config, c
 	return NULL;
 }
 
-/* A file with a provider's name in the credentials' directory is that provider's own key. */
-static int add_own_files(struct credentials *c, const struct config *config,
-			 const struct edition *edition)
+static int add_file(void *ctx, struct slice id, struct slice provider)
 {
-	char name[EG_NAME_MAX], path[4352];
-	int r = 0;
-
-	for (unsigned i = 0; r == 0 && edition_provider(edition, i, name, sizeof(name)); i++) {
-		struct stat st;
-
-		(void)snprintf(path, sizeof(path), "%s/%s", config->credentials_dir, name);
-		if (!configured(config, name) && lstat(path, &st) == 0)
-			r = add(c, slice_str(name), slice_str(name), CONFIG_SOURCE_FILE);
-	}
-	return r;
+	return add(ctx, id, provider, CONFIG_SOURCE_FILE);
 }
 
 static void open_source(struct entry *e, const struct config *config)
@@ -255,7 +242,7 @@ int credentials_load(struct credentials *c, const struct config *config,
 	c->head = NULL;
 	r = add_configured(c, config);
 	if (r == 0)
-		r = add_own_files(c, config, edition);
+		r = credential_files(config, edition, add_file, c);
 	clear(old, r == 0, c->head);
 	for (e = c->head; r == 0 && e; e = e->next)
 		open_source(e, config);

@@ -27,8 +27,8 @@ int credentials_new(const struct credentials_opts *o, struct credentials **ret) 
 struct credentials *credentials_free(struct credentials *c); /* returns NULL */
 /* The vault that keys go to; NULL while there is none. A new one has to be loaded. */
 void credentials_set_vault(struct credentials *c, struct channel *vault);
-/* Reads every source anew: those configured, and files in credentials_dir that are named after a
- * provider. Drops from the vault what is neither any more. */
+/* Reads every source anew: those configured, and the files of credential_files.h. Drops from the
+ * vault what is neither any more. */
 int credentials_load(struct credentials *c, const struct config *config,
 		     const struct edition *edition) _must_check_;
 bool credentials_settled(const struct credentials *c); /* nothing is being read */
