@@ -43,8 +43,14 @@ $(B)/npm/.stamp: tests/package.json tests/package-lock.json
 	$(Q)cd $(@D) && npm ci --no-audit --no-fund --loglevel=error >npm.log 2>&1 || { cat npm.log; exit 1; }
 	$(Q)touch $@
 
+# The attacks of tests/bypass, one program.
+BYPASS_SRC := $(wildcard tests/bypass/attack*.c)
+$(B)/tests/bypass/attack: $(BYPASS_SRC) tests/bypass/attack.h
+	$(call say,CC,$(@D)) mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -Wno-null-dereference -o $@ $(BYPASS_SRC) $(LDFLAGS)
+
 .PHONY: helpers
-helpers: $(patsubst tests/lib/%.c,$(B)/tests/lib/%,$(wildcard tests/lib/*.c))
+helpers: $(B)/tests/bypass/attack $(patsubst tests/lib/%.c,$(B)/tests/lib/%,$(wildcard tests/lib/*.c))
 
 demo:
 	$(Q)tools/deps.sh

@@ -12,6 +12,7 @@ sys.dont_write_bytecode = True
 
 from lib.daemon import Daemon  # noqa: E402
 from lib.policies import agent_policy  # noqa: E402
+from lib.table import pytest_terminal_summary  # noqa: E402, F401
 from lib.workload import Workload  # noqa: E402
 from lib.world import World  # noqa: E402
 
