@@ -85,12 +85,14 @@ class Arena(World):
            "net.ipv4.tcp_fastopen=5")  # data in the SYN without a cookie
         self.gateway = sh("ip", "netns", "exec", self.net, "cat", "/sys/class/net/n0/address").strip().replace(":", "")
 
-    def start_attack(self, name, to, form, port=443, cgroup=None, uid=None, ns=None, device="h0", gateway=None,
-                     move=None, prefix=()):
-        """A process that prints what it saw: "ok" or an errno's name. move: the cgroup it goes to; prefix: a
-        command that becomes the attack."""
-        f = FORMS[form]
-        argv = [*prefix, ATTACK, name, to, str(port), f.free, f.own, device, gateway or self.gateway, *([move] if move else [])]
+    def start_attack(self, name, to, form, port=443, cgroup=None, uid=None, pod=None, move=None, prefix=()):
+        """A process that prints what it saw: "ok" or an errno's name. pod: where it is, else on the host;
+        move: the cgroup it goes to; prefix: a command that becomes the attack."""
+        f, own, at, ns = FORMS[form], FORMS[form].own, ["h0", self.gateway], None
+        if pod:
+            own, at, ns = pod.address6 if ":" in own else pod.address, ["eth0", pod.gateway()], pod.path
+            cgroup = cgroup or pod.cgroup
+        argv = [*prefix, ATTACK, name, to, str(port), f.free, own, *at, *([move] if move else [])]
         return self.start(argv, cgroup, uid=uid, ns=ns, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
     def run_attack(self, name, to, form, port=443, **how):
@@ -103,7 +105,7 @@ class Arena(World):
     def twin(self, name, form, port=443, **how):
         """The attack from outside: it must arrive, or the attack proves nothing."""
         before = self.oracle.read()["twin"]
-        self.run_attack(name, FORMS[form].twin, form, port, **{"cgroup": self.outside, **how})
+        self.run_attack(name, FORMS[form].twin, form, port, cgroup=self.outside, **how)
         assert self.oracle.read()["twin"] > before, "the attack does not work at all"
 
     def counts(self):
