@@ -8,7 +8,7 @@
 #include "base/clock.h"
 #include "egret/reasons.h"
 
-#define BATCH	       512u /* records of one slab in one transaction */
+#define BATCH	       4096u /* records of one slab in one transaction */
 #define EVENTS_MAX     1024u
 #define PAUSE_FIRST_US 100000ull
 #define PAUSE_MAX_US   5000000ull

@@ -94,6 +94,12 @@ static const char *table_of(const struct query *q)
 	return q->spec.events ? "event" : "record";
 }
 
+/* Where nothing but times and ids is asked for. */
+static const char *index_of(const struct query *q)
+{
+	return q->spec.events ? "event" : "entry";
+}
+
 /* ?1 ?2 the place before, ?3 ?4 the last place, ?5 the newest id; then the filters' values. */
 static int put_filters(const struct query *q, struct buf *sql)
 {
@@ -175,7 +181,7 @@ static int look_ahead(const struct query *q, struct store *s, struct place at, b
 	(void)sqlite3_snprintf(sizeof(sql), sql,
 			       "SELECT time_us,id FROM %s WHERE (time_us,id) %s (?1,?2)"
 			       " ORDER BY time_us %s, id %s LIMIT 1 OFFSET %u",
-			       table_of(q), back ? "<=" : ">", back ? "DESC" : "ASC",
+			       index_of(q), back ? "<=" : ">", back ? "DESC" : "ASC",
 			       back ? "DESC" : "ASC", q->window - !back);
 	rc = sqlite3_prepare_v2(s->db, sql, -1, &st, NULL);
 	if (rc == SQLITE_OK) {
@@ -219,6 +225,8 @@ static int start(struct query *q, struct store *s)
 	q->state = q->spec.show ? SHOW : q->spec.has_limit ? BACK : LIST;
 	q->left = q->spec.limit;
 	q->at = q->state == LIST ? first_place(q) : q->end;
+	if (q->state == SHOW)
+		q->at.id = q->newest_id;
 	q->found = q->end; /* nothing yet */
 	return QUERY_MORE;
 }
@@ -333,24 +341,20 @@ static int follow(struct query *q, struct store *s, struct buf *out)
 	return to.id < newest ? QUERY_MORE : QUERY_WAITS;
 }
 
-/* Looks through the index by time for ids in the range; *ret_done: nothing older is left. */
+/* Walks back through the entries; *ret_done: nothing older is left. */
 static int look_for_id(struct query *q, struct store *s, bool *ret_done)
 {
-	struct place from = first_place(q), next;
+	struct place from = { 0, q->at.id - WINDOW_MAX };
 	sqlite3_stmt *st = NULL;
-	int rc, r;
+	int64_t oldest;
+	int rc, r = store_number(s->db, "SELECT min(id) FROM entry", &oldest);
 
-	q->window = WINDOW_MAX;
-	r = look_ahead(q, s, q->at, true, &next);
 	if (r < 0)
 		return r;
-	*ret_done = r == 0;
-	if (!*ret_done)
-		from = next;
+	*ret_done = from.id < oldest;
 	r = select_rows(q, s, false,
-			"(time_us,id) > (?1,?2) AND (time_us,id) <= (?3,?4)"
-			" AND request_id >= ?6 AND request_id <= ?7",
-			"LIMIT 2", from, q->at, &st);
+			"id > ?2 AND id <= ?4 AND request_id >= ?6 AND request_id <= ?7", "LIMIT 2",
+			from, q->at, &st);
 	if (r < 0)
 		return r;
 	(void)sqlite3_bind_blob(st, 6, q->spec.id_from, sizeof(q->spec.id_from), SQLITE_STATIC);

@@ -67,6 +67,7 @@ static void close_db(struct store *s)
 	(void)sqlite3_finalize(s->put_event);
 	(void)sqlite3_finalize(s->put_last);
 	s->put = s->put_event = s->put_last = NULL;
+	store_shared_close(s);
 	/* Last: its errors (a checkpoint that fails) leave the WAL, which the next open reads. */
 	(void)sqlite3_close_v2(s->db);
 	s->db = NULL;
@@ -91,11 +92,11 @@ static int configure(sqlite3 *db)
 	return store_exec(db, sql);
 }
 
-static int open_db(struct store *s, bool *ret_newer)
+static int open_db(struct store *s, const char **ret_why)
 {
 	int r;
 
-	*ret_newer = false;
+	*ret_why = NULL;
 	r = store_errno(sqlite3_open_v2(FILE_NAME, &s->db,
 					SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE |
 						SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW,
@@ -103,9 +104,11 @@ static int open_db(struct store *s, bool *ret_newer)
 	if (r == 0)
 		r = configure(s->db);
 	if (r == 0)
-		r = store_migrate(s->db, ret_newer);
+		r = store_migrate(s->db, ret_why);
 	if (r == 0)
 		r = store_prepare(s);
+	if (r == 0)
+		r = store_shared_open(s);
 	if (r == 0)
 		r = store_seen_load(s);
 	return r;
@@ -114,7 +117,7 @@ static int open_db(struct store *s, bool *ret_newer)
 static int read_ids(struct store *s)
 {
 	int64_t records = 0, events = 0;
-	int r = store_number(s->db, "SELECT max(id) FROM record", &records);
+	int r = store_number(s->db, "SELECT max(id) FROM entry", &records);
 
 	if (r == 0)
 		r = store_number(s->db, "SELECT max(id) FROM event", &events);
@@ -128,7 +131,7 @@ static int read_ids(struct store *s)
 int store_open(int dir_fd, const struct store_opts *o, struct diag *d, struct store **ret)
 {
 	struct store *s = calloc(1, sizeof(*s));
-	bool newer = false;
+	const char *why = NULL;
 	int r;
 
 	if (!s)
@@ -138,13 +141,12 @@ int store_open(int dir_fd, const struct store_opts *o, struct diag *d, struct st
 	(void)sqlite3_config(SQLITE_CONFIG_SINGLETHREAD);
 	(void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
 	/* SQLite takes a name, not a directory. */
-	r = fchdir(dir_fd) < 0 ? -errno : open_db(s, &newer);
+	r = fchdir(dir_fd) < 0 ? -errno : open_db(s, &why);
 	if (r == 0)
 		r = read_ids(s);
 	if (r < 0) {
 		(void)diag_at(d, 0, 0, "audit database: %s",
-			      newer   ? "made by a newer version of egret; start that, or move the "
-					"file away"
+			      why     ? why
 			      : s->db ? sqlite3_errmsg(s->db)
 				      : strerror(-r));
 		if (r != -EUCLEAN) {
@@ -171,7 +173,7 @@ int store_set_aside(struct store *s, uint64_t now_us)
 {
 	static const char *const suffixes[] = { "", "-wal", "-shm" };
 	char from[32], to[64];
-	bool newer;
+	const char *why;
 	int r;
 
 	close_db(s);
@@ -183,7 +185,7 @@ int store_set_aside(struct store *s, uint64_t now_us)
 			return -errno;
 	}
 	s->changes++;
-	r = open_db(s, &newer);
+	r = open_db(s, &why);
 	if (r < 0)
 		close_db(s);
 	return r;
@@ -193,10 +195,10 @@ int store_set_aside(struct store *s, uint64_t now_us)
 
 int store_begin(struct store *s)
 {
-	bool newer;
+	const char *why;
 
 	if (!s->db) {
-		int r = open_db(s, &newer);
+		int r = open_db(s, &why);
 
 		if (r < 0) {
 			close_db(s);
@@ -241,6 +243,7 @@ void store_rollback(struct store *s)
 	/* Some failures have ended the transaction already. */
 	if (s->db && !sqlite3_get_autocommit(s->db))
 		(void)!store_exec(s->db, "ROLLBACK");
+	store_shared_forget(s);
 }
 
 /* ---- retention ---- */
@@ -253,7 +256,7 @@ void store_rollback(struct store *s)
 static int delete_before(sqlite3 *db, uint64_t time_us, int *ret_deleted)
 {
 	static const char *const sql[] = {
-		"DELETE FROM record WHERE id IN (SELECT id FROM record WHERE time_us < ?1"
+		"DELETE FROM entry WHERE id IN (SELECT id FROM entry WHERE time_us < ?1"
 		" ORDER BY time_us LIMIT " TRIM_ROWS ")",
 		"DELETE FROM event WHERE id IN (SELECT id FROM event WHERE time_us < ?1"
 		" ORDER BY time_us LIMIT " TRIM_ROWS ")",
@@ -289,7 +292,7 @@ static int bound_of_size(struct store *s, uint64_t *ret_us)
 	if (r < 0 || (uint64_t)((pages - unused) * page) <= s->opts.max_bytes)
 		return r;
 	r = store_number(s->db,
-			 "SELECT time_us FROM record ORDER BY time_us LIMIT 1 OFFSET " TRIM_ROWS,
+			 "SELECT time_us FROM entry ORDER BY time_us LIMIT 1 OFFSET " TRIM_ROWS,
 			 &time_us);
 	/* Fewer rows than a slice: all of them. */
 	*ret_us = r == 0 && time_us == 0 ? (uint64_t)INT64_MAX : (uint64_t)time_us;
@@ -309,7 +312,7 @@ static int give_back(struct store *s, bool *ret_more)
 int store_trim(struct store *s, uint64_t now_us)
 {
 	uint64_t before_us = 0;
-	int deleted = 0, r = 0;
+	int deleted = 0, unused = 0, r = 0;
 	bool more = false;
 
 	if (!s->db)
@@ -321,7 +324,9 @@ int store_trim(struct store *s, uint64_t now_us)
 		before_us = now_us - s->opts.keep_days * DAY_US;
 	if (r == 0 && before_us)
 		r = delete_before(s->db, before_us, &deleted);
+	if (r == 0 && before_us)
+		r = store_shared_trim(s->db, &unused);
 	if (r == 0 && (s->opts.max_bytes || s->opts.keep_days))
 		r = give_back(s, &more);
-	return r < 0 ? r : deleted > 0 || more;
+	return r < 0 ? r : deleted + unused > 0 || more;
 }

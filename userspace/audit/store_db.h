@@ -20,10 +20,28 @@ struct store_seen {
 	bool met; /* in the open transaction */
 };
 
+/* What many records have in common is stored once and referred to (store_shared.c). */
+enum column_table { TABLE_ENTRY, TABLE_PRINCIPAL, TABLE_ROUTE, TABLES };
+
+struct column;
+struct shared_row;
+
+#define STORE_COLUMNS_MAX 16 /* of one table */
+
+struct store_shared {
+	sqlite3_stmt *put[TABLES]; /* TABLE_ENTRY: none */
+	struct shared_row *rows[TABLES]; /* those met lately, by hash */
+	int64_t id[TABLES]; /* the last one given */
+	const struct column *column[TABLES][STORE_COLUMNS_MAX];
+	unsigned n_columns[TABLES];
+	unsigned entries; /* since everything was begun anew; 0: it must be */
+};
+
 struct store {
 	struct store_opts opts;
 	sqlite3 *db; /* NULL: between set aside and a new one that could not be made */
 	sqlite3_stmt *put, *put_event, *put_last;
+	struct store_shared shared;
 	/* Ids only rise while the process lives, also when every row has been deleted: readers that
 	 * follow new rows go by them. */
 	int64_t record_id, event_id;
@@ -34,20 +52,38 @@ struct store {
 
 /* Negative errno of an SQLite result code (SQLITE_OK, ROW, DONE: 0). */
 int store_errno(int rc);
-/* store_schema.c: brings the database to the current version. *ret_newer: it is beyond it. */
-int store_migrate(sqlite3 *db, bool *ret_newer) _must_check_;
+/* store_schema.c: brings the database to the current version. -EPROTO: it cannot, *ret_why (else
+ * NULL) says why and what to do. */
+int store_migrate(sqlite3 *db, const char **ret_why) _must_check_;
 /* store_seen.c */
 int store_seen_load(struct store *s) _must_check_;
 bool store_seen_has(const struct store_seen *seen, const uint8_t id[16]);
 /* store_put.c */
 int store_prepare(struct store *s) _must_check_;
+/* Binds one field of r; the statement borrows r until its next step is done. An SQLite code. */
+int store_bind(sqlite3_stmt *st, int at, const struct column *c, const struct eg_record *r);
+/* "INSERT INTO table (id,`more`columns) VALUES (?,…)" for the columns of one table. */
+int store_prepare_insert(sqlite3 *db, enum column_table table, const char *more,
+			 sqlite3_stmt **ret) _must_check_;
+/* store_shared.c */
+int store_shared_open(struct store *s) _must_check_;
+void store_shared_close(struct store *s);
+/* Nothing that a transaction added is there any more. */
+void store_shared_forget(struct store *s);
+/* Before the entries of a transaction are put: begins anew when it is time. */
+int store_shared_begin(struct store *s) _must_check_;
+/* The id of the row of a table that says what r says; it is added when there is none. */
+int store_shared_get(struct store *s, enum column_table t, const struct eg_record *r,
+		     int64_t *ret) _must_check_;
+/* Deletes some rows that no entry refers to; *ret_deleted says how many. */
+int store_shared_trim(sqlite3 *db, int *ret_deleted) _must_check_;
 /* Runs SQL without rows. */
 int store_exec(sqlite3 *db, const char *sql) _must_check_;
 /* The single integer a statement gives; 0 when there is no row. */
 int store_number(sqlite3 *db, const char *sql, int64_t *ret) _must_check_;
 
-/* The columns of table `record`, in the order of inserting and selecting, and where they stand in a
- * struct eg_record. */
+/* The columns of view `record`, in the order of selecting, and where they stand in a struct
+ * eg_record. */
 enum column_kind {
 	COLUMN_TEXT,
 	COLUMN_U32,
@@ -63,6 +99,7 @@ struct column {
 	const char *name; /* in SQL */
 	const char *key; /* in JSON */
 	enum column_kind kind;
+	enum column_table table;
 	bool sparse; /* zero means "none" and is left out of what is shown */
 	size_t offset, size;
 };

@@ -5,50 +5,51 @@
 #include <string.h>
 
 #include "audit/store_db.h"
+#include "base/buf.h"
 #include "egret/reasons.h"
 
-#define FIELD(name, kind, sparse)                                                                  \
+#define FIELD(name, kind, table, sparse)                                                           \
 	{                                                                                          \
-#name, #name, kind, sparse, offsetof(struct eg_record, name),                      \
+#name, #name, kind, TABLE_##table, sparse, offsetof(struct eg_record, name),       \
 			sizeof(((struct eg_record *)0)->name)                                      \
 	}
 
 const struct column store_columns[] = {
-	FIELD(request_id, COLUMN_ID, false),
-	FIELD(time_us, COLUMN_U64, false),
-	FIELD(decision, COLUMN_REASON, false),
-	{ "\"end\"", "end", COLUMN_REASON, false, offsetof(struct eg_record, end),
+	FIELD(request_id, COLUMN_ID, ENTRY, false),
+	FIELD(time_us, COLUMN_U64, ENTRY, false),
+	FIELD(decision, COLUMN_REASON, ENTRY, false),
+	{ "\"end\"", "end", COLUMN_REASON, TABLE_ENTRY, false, offsetof(struct eg_record, end),
 	  sizeof(uint32_t) },
-	FIELD(status, COLUMN_U32, false),
-	FIELD(workload, COLUMN_TEXT, true),
-	FIELD(provider, COLUMN_TEXT, true),
-	FIELD(operation, COLUMN_TEXT, true),
-	FIELD(model, COLUMN_TEXT, true),
-	FIELD(host, COLUMN_TEXT, true),
-	FIELD(method, COLUMN_TEXT, true),
-	FIELD(path, COLUMN_TEXT, true),
-	FIELD(rule, COLUMN_TEXT, true),
-	FIELD(shadow_rule, COLUMN_TEXT, true),
-	FIELD(credential, COLUMN_TEXT, true),
-	FIELD(max_tokens, COLUMN_U64, true),
-	FIELD(bytes_in, COLUMN_U64, false),
-	FIELD(bytes_out, COLUMN_U64, false),
-	FIELD(first_us, COLUMN_U64, true),
-	FIELD(total_us, COLUMN_U64, false),
-	FIELD(pid, COLUMN_U32, false),
-	FIELD(start_ns, COLUMN_U64, true),
-	FIELD(uid, COLUMN_U32, false),
-	FIELD(gid, COLUMN_U32, false),
-	FIELD(exe, COLUMN_TEXT, true),
-	FIELD(exe_sha256, COLUMN_HASH, true),
-	FIELD(cgroup, COLUMN_U64, true),
-	FIELD(cgroup_path, COLUMN_TEXT, true),
-	FIELD(container, COLUMN_TEXT, true),
-	FIELD(key_fingerprint, COLUMN_FINGERPRINT, true),
-	FIELD(detail, COLUMN_TEXT, true),
-	FIELD(flags, COLUMN_FLAGS, false),
-	FIELD(worker, COLUMN_U32, false),
-	FIELD(generation, COLUMN_U32, false),
+	FIELD(status, COLUMN_U32, ENTRY, false),
+	FIELD(workload, COLUMN_TEXT, PRINCIPAL, true),
+	FIELD(provider, COLUMN_TEXT, ROUTE, true),
+	FIELD(operation, COLUMN_TEXT, ROUTE, true),
+	FIELD(model, COLUMN_TEXT, ROUTE, true),
+	FIELD(host, COLUMN_TEXT, ROUTE, true),
+	FIELD(method, COLUMN_TEXT, ROUTE, true),
+	FIELD(path, COLUMN_TEXT, ENTRY, true),
+	FIELD(rule, COLUMN_TEXT, ROUTE, true),
+	FIELD(shadow_rule, COLUMN_TEXT, ROUTE, true),
+	FIELD(credential, COLUMN_TEXT, ROUTE, true),
+	FIELD(max_tokens, COLUMN_U64, ENTRY, true),
+	FIELD(bytes_in, COLUMN_U64, ENTRY, false),
+	FIELD(bytes_out, COLUMN_U64, ENTRY, false),
+	FIELD(first_us, COLUMN_U64, ENTRY, true),
+	FIELD(total_us, COLUMN_U64, ENTRY, false),
+	FIELD(pid, COLUMN_U32, PRINCIPAL, false),
+	FIELD(start_ns, COLUMN_U64, PRINCIPAL, true),
+	FIELD(uid, COLUMN_U32, PRINCIPAL, false),
+	FIELD(gid, COLUMN_U32, PRINCIPAL, false),
+	FIELD(exe, COLUMN_TEXT, PRINCIPAL, true),
+	FIELD(exe_sha256, COLUMN_HASH, PRINCIPAL, true),
+	FIELD(cgroup, COLUMN_U64, PRINCIPAL, true),
+	FIELD(cgroup_path, COLUMN_TEXT, PRINCIPAL, true),
+	FIELD(container, COLUMN_TEXT, PRINCIPAL, true),
+	FIELD(key_fingerprint, COLUMN_FINGERPRINT, ENTRY, true),
+	FIELD(detail, COLUMN_TEXT, ENTRY, true),
+	FIELD(flags, COLUMN_FLAGS, ENTRY, false),
+	FIELD(worker, COLUMN_U32, ROUTE, false),
+	FIELD(generation, COLUMN_U32, ROUTE, false),
 };
 const size_t store_n_columns = ARRAY_SIZE(store_columns);
 
@@ -85,7 +86,7 @@ static int bind_fingerprint(sqlite3_stmt *st, int at, uint64_t v)
 	return sqlite3_bind_text(st, at, hex, 16, SQLITE_TRANSIENT);
 }
 
-static int bind_column(sqlite3_stmt *st, int at, const struct column *c, const struct eg_record *r)
+int store_bind(sqlite3_stmt *st, int at, const struct column *c, const struct eg_record *r)
 {
 	const char *p = (const char *)r + c->offset;
 	uint64_t u64 = 0;
@@ -104,7 +105,7 @@ static int bind_column(sqlite3_stmt *st, int at, const struct column *c, const s
 	case COLUMN_U64:
 		return bind_u64(st, at, u64);
 	case COLUMN_REASON:
-		return bind_text(st, at, store_reason_name(u32), 64);
+		return sqlite3_bind_text(st, at, store_reason_name(u32), -1, SQLITE_STATIC);
 	case COLUMN_ID:
 		return sqlite3_bind_blob(st, at, p, (int)c->size, SQLITE_STATIC);
 	case COLUMN_HASH:
@@ -124,22 +125,38 @@ static int run(sqlite3_stmt *st, int rc, int64_t *id)
 	if (rc == SQLITE_DONE)
 		(*id)++;
 	(void)sqlite3_reset(st);
-	(void)sqlite3_clear_bindings(st);
 	return store_errno(rc);
+}
+
+static int put_entry(struct store *s, const struct eg_record *r, int64_t principal, int64_t route)
+{
+	int at = 4, rc = sqlite3_bind_int64(s->put, 1, s->open_record_id + 1);
+
+	if (rc == SQLITE_OK)
+		rc = sqlite3_bind_int64(s->put, 2, principal);
+	if (rc == SQLITE_OK)
+		rc = sqlite3_bind_int64(s->put, 3, route);
+	for (unsigned i = 0; i < s->shared.n_columns[TABLE_ENTRY] && rc == SQLITE_OK; i++)
+		rc = store_bind(s->put, at++, s->shared.column[TABLE_ENTRY][i], r);
+	/* The next record binds every column again: nothing is cleared in between. */
+	return run(s->put, rc, &s->open_record_id);
 }
 
 int store_put(struct store *s, const struct eg_record *r)
 {
-	int rc;
+	int64_t principal, route;
+	int e;
 
 	if (store_seen_has(&s->seen, r->request_id)) {
 		s->seen.met = true;
 		return 0;
 	}
-	rc = sqlite3_bind_int64(s->put, 1, s->open_record_id + 1);
-	for (size_t i = 0; i < store_n_columns && rc == SQLITE_OK; i++)
-		rc = bind_column(s->put, (int)i + 2, &store_columns[i], r);
-	return run(s->put, rc, &s->open_record_id);
+	e = store_shared_begin(s);
+	if (e == 0)
+		e = store_shared_get(s, TABLE_PRINCIPAL, r, &principal);
+	if (e == 0)
+		e = store_shared_get(s, TABLE_ROUTE, r, &route);
+	return e < 0 ? e : put_entry(s, r, principal, route);
 }
 
 int store_put_event(struct store *s, const struct eg_note *n)
@@ -169,24 +186,47 @@ int store_put_event(struct store *s, const struct eg_note *n)
 	return run(st, rc, &s->open_event_id);
 }
 
+int store_prepare_insert(sqlite3 *db, enum column_table table, const char *more, sqlite3_stmt **ret)
+{
+	static const char *const names[] = { "entry", "principal", "route" };
+	size_t n = 1;
+	struct buf sql;
+	int r;
+
+	buf_init(&sql, 4096);
+	r = buf_printf(&sql, "INSERT INTO %s (id%s", names[table], more);
+	for (; *more; more++)
+		n += *more == ',';
+	for (size_t i = 0; i < store_n_columns && r == 0; i++) {
+		if (store_columns[i].table != table)
+			continue;
+		r = buf_printf(&sql, ",%s", store_columns[i].name);
+		n++;
+	}
+	if (r == 0)
+		r = buf_printf(&sql, ") VALUES (?");
+	while (r == 0 && --n)
+		r = buf_printf(&sql, ",?");
+	if (r == 0)
+		r = buf_printf(&sql, ")");
+	if (r == 0)
+		r = store_errno(sqlite3_prepare_v3(db, buf_slice(&sql).p, (int)buf_len(&sql),
+						   SQLITE_PREPARE_PERSISTENT, ret, NULL));
+	buf_release(&sql);
+	return r;
+}
+
 int store_prepare(struct store *s)
 {
-	char sql[2048];
-	size_t n = (size_t)snprintf(sql, sizeof(sql), "INSERT INTO record (id");
+	int r = store_prepare_insert(s->db, TABLE_ENTRY, ",principal,route", &s->put);
 	int rc;
 
-	for (size_t i = 0; i < store_n_columns; i++)
-		n += (size_t)snprintf(sql + n, sizeof(sql) - n, ",%s", store_columns[i].name);
-	n += (size_t)snprintf(sql + n, sizeof(sql) - n, ") VALUES (?");
-	for (size_t i = 0; i < store_n_columns; i++)
-		n += (size_t)snprintf(sql + n, sizeof(sql) - n, ",?");
-	(void)snprintf(sql + n, sizeof(sql) - n, ")");
-	rc = sqlite3_prepare_v3(s->db, sql, -1, SQLITE_PREPARE_PERSISTENT, &s->put, NULL);
-	if (rc == SQLITE_OK)
-		rc = sqlite3_prepare_v3(s->db,
-					"INSERT INTO event (id,time_us,reason,text,pid,uid,hook,"
-					"workload,exe,host,cgroup) VALUES (?,?,?,?,?,?,?,?,?,?,?)",
-					-1, SQLITE_PREPARE_PERSISTENT, &s->put_event, NULL);
+	if (r < 0)
+		return r;
+	rc = sqlite3_prepare_v3(s->db,
+				"INSERT INTO event (id,time_us,reason,text,pid,uid,hook,"
+				"workload,exe,host,cgroup) VALUES (?,?,?,?,?,?,?,?,?,?,?)",
+				-1, SQLITE_PREPARE_PERSISTENT, &s->put_event, NULL);
 	if (rc == SQLITE_OK)
 		rc = sqlite3_prepare_v3(s->db, "UPDATE last_commit SET first_record=?1", -1,
 					SQLITE_PREPARE_PERSISTENT, &s->put_last, NULL);

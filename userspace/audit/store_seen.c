@@ -42,7 +42,7 @@ int store_seen_load(struct store *s)
 	seen->n = 0;
 	if (r == 0)
 		r = store_errno(sqlite3_prepare_v2(
-			s->db, "SELECT request_id FROM record WHERE id >= ?1", -1, &st, NULL));
+			s->db, "SELECT request_id FROM entry WHERE id >= ?1", -1, &st, NULL));
 	if (r == 0)
 		r = store_errno(sqlite3_bind_int64(st, 1, seen->first_record));
 	if (r == 0)

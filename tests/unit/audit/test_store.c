@@ -111,7 +111,7 @@ static void oldest_go_by_bytes(void **state)
 	size_t n;
 
 	put(f, 0, 20000);
-	reopen(f, (struct store_opts){ .max_bytes = 2 << 20 });
+	reopen(f, (struct store_opts){ .max_bytes = 1 << 20 });
 	trim(f, NOW_US);
 	n = count_rows(f, "{\"cmd\":\"audit.list\"}");
 	assert_true(n > 1000 && n < 19000);
