@@ -15,6 +15,7 @@
 _Static_assert(JSON_SCAN_STEPS_MAX == JSON_PATH_STEPS_MAX, "one bound");
 
 #define FIRST_ROOM 8
+#define AT_ONCE	   4096u /* bytes of a body that are read as they come */
 #define NO_KEY	   ((unsigned)-1)
 
 /* A container that is open and on the way of some path. */
@@ -394,7 +395,14 @@ static bool is_utf8(struct json_scan *s, struct slice body)
 	return body.n - s->utf8 < 4;
 }
 
-enum json_scan_result json_scan_feed(struct json_scan *s, struct slice body)
+/* yajl begins a token that a piece has cut anew with the next piece, so slivers of a long string
+ * would each cost all of it. What comes waits until it is a good part of what there is. */
+static bool is_worth_reading(const struct json_scan *s, struct slice body)
+{
+	return body.n <= AT_ONCE || body.n - s->fed >= s->fed / 4;
+}
+
+static enum json_scan_result read_body(struct json_scan *s, struct slice body)
 {
 	yajl_status status;
 
@@ -408,9 +416,14 @@ enum json_scan_result json_scan_feed(struct json_scan *s, struct slice body)
 	return settle(s, status);
 }
 
+enum json_scan_result json_scan_feed(struct json_scan *s, struct slice body)
+{
+	return body.n > s->fed && is_worth_reading(s, body) ? read_body(s, body) : s->error;
+}
+
 enum json_scan_result json_scan_finish(struct json_scan *s, struct slice body)
 {
-	enum json_scan_result r = json_scan_feed(s, body);
+	enum json_scan_result r = read_body(s, body);
 
 	if (r != JSON_SCAN_OK)
 		return r;

@@ -57,7 +57,8 @@ struct json_scan;
 struct json_scan *json_scan_new(const struct json_scan_want *wants, size_t n_wants,
 				unsigned depth_max, struct pool *pool) _must_check_;
 struct json_scan *json_scan_free(struct json_scan *s);
-/* `body` is everything so far; only what was not seen before is read. */
+/* `body` is everything so far. What is new may be left for a later call, the more the longer the
+ * body is: so that its cost stays in proportion to its length, however it is cut. */
 enum json_scan_result json_scan_feed(struct json_scan *s, struct slice body);
 enum json_scan_result json_scan_finish(struct json_scan *s, struct slice body);
 /* The path an error is about; NULL when none. */

@@ -6,9 +6,11 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <dlfcn.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <yajl/yajl_parse.h>
 
 #include "proto/json_scan.h"
 
@@ -26,6 +28,19 @@ static const struct json_scan_want wants[] = {
 	[BATCH_MAX] = { "requests[].params.max_tokens", NUMBER },
 	[NESTED] = { "generationConfig.maxOutputTokens", NUMBER },
 };
+
+static unsigned parses;
+
+/* In the library's place: how often is it called? */
+yajl_status yajl_parse(yajl_handle h, const unsigned char *p, size_t n)
+{
+	yajl_status (*real)(yajl_handle, const unsigned char *, size_t) =
+		(yajl_status(*)(yajl_handle, const unsigned char *, size_t))dlsym(RTLD_NEXT,
+										  "yajl_parse");
+
+	parses++;
+	return real(h, p, n);
+}
 
 struct scanned {
 	struct pool pool;
@@ -393,6 +408,28 @@ static void a_key_that_no_type_suits_must_not_be_there(void **state)
 	}
 }
 
+/* Each call of the library costs all of the string that it cuts. */
+static void slivers_of_a_long_string_cost_no_more_than_it(void **state)
+{
+	static char body[256 * 1024];
+	struct scanned t;
+
+	(void)state;
+	memset(body, 'a', sizeof(body));
+	memcpy(body, "{\"x\":\"", 6);
+	memcpy(body + sizeof(body) - 17, "\",\"max_tokens\":7}", 17);
+	parses = 0;
+	t = scan(slice_of(body, sizeof(body)), 1);
+	assert_int_equal(t.r, JSON_SCAN_OK);
+	assert_in_range(parses, 1, 4096 + 64);
+	done(&t);
+	/* What stands at the very end is refused all the same. */
+	memcpy(body + sizeof(body) - 17, "\",\"max_tokens\":x}", 17);
+	t = scan(slice_of(body, sizeof(body)), 16384);
+	assert_int_equal(t.r, JSON_SCAN_MALFORMED);
+	done(&t);
+}
+
 static void errors_stay(void **state)
 {
 	struct scanned t = scan(SLICE("{\"model\":1,"), 0);
@@ -421,6 +458,7 @@ int main(void)
 		cmocka_unit_test(memory_beyond_the_pool_is_refused),
 		cmocka_unit_test(paths_that_make_no_sense_are_refused),
 		cmocka_unit_test(a_key_that_no_type_suits_must_not_be_there),
+		cmocka_unit_test(slivers_of_a_long_string_cost_no_more_than_it),
 		cmocka_unit_test(errors_stay),
 	};
 
