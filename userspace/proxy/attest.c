@@ -7,9 +7,10 @@
 #define BUCKETS	   1024u
 #define TIMEOUT_US 10000000u /* an executable may have to be hashed first */
 
+/* Without padding: compared as bytes. */
 struct key {
-	uint64_t cgroup, start_ns, exe_ino;
-	uint32_t exe_dev, exe_gen, tgid, uid;
+	uint64_t cgroup, sk_cgroup, start_ns, exe_ino;
+	uint32_t exe_dev, exe_gen, tgid, uid, gid, differs;
 };
 
 /* A kept answer, or a question under way (who is NULL). */
@@ -34,12 +35,15 @@ struct attest {
 static struct key key_of(const struct eg_flow *f)
 {
 	return (struct key){ .cgroup = f->cgroup,
+			     .sk_cgroup = f->sk_cgroup,
 			     .start_ns = f->start_ns,
 			     .exe_ino = f->exe_ino,
 			     .exe_dev = f->exe_dev,
 			     .exe_gen = f->exe_gen,
 			     .tgid = f->tgid,
-			     .uid = f->uid };
+			     .uid = f->uid,
+			     .gid = f->gid,
+			     .differs = f->flags & EG_FLOW_CGROUP_DIFFERS };
 }
 
 static unsigned bucket_of(const struct key *k)

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * From a flow record to a principal, as the monitor attests it, kept: a process is asked about once
- * however many connections it opens. The key is everything an answer depends on: cgroup, process
- * (a pid with its start), program and user. Bounded, least recently used first; a new policy
- * empties it. It never guesses: no answer is no principal.
+ * however many connections it opens. The key is everything an answer depends on: cgroup of the
+ * caller and of the socket's creator, process (a pid with its start), program, user and group.
+ * Bounded, least recently used first; a new policy empties it. It never guesses: no answer is no
+ * principal.
  */
 #pragma once
 

@@ -103,12 +103,12 @@ static struct eg_flow process(uint32_t pid)
 static void one_question_for_many(void **state)
 {
 	struct eg_flow f = process(1);
-	struct attest_wait w[3] = { 0 };
+	struct attest_wait w[6] = { 0 };
 
 	(void)state;
 	assert_int_equal(attest_new(ours, 0, &attest), 0);
 	attest_flush(attest, 7);
-	for (size_t i = 0; i < ARRAY_SIZE(w); i++)
+	for (size_t i = 0; i < 3; i++)
 		attest_get(attest, &f, &w[i], on_attested, NULL);
 	attest_cancel(&w[1]);
 	turn();
@@ -127,8 +127,17 @@ static void one_question_for_many(void **state)
 	f.uid = 0;
 	f.cgroup = 9;
 	attest_get(attest, &f, &w[2], on_attested, NULL);
+	f.cgroup = 2;
+	f.gid = 9;
+	attest_get(attest, &f, &w[3], on_attested, NULL);
+	/* a socket that somebody else made is not what this process was asked about */
+	f.gid = 0;
+	f.sk_cgroup = 9;
+	attest_get(attest, &f, &w[4], on_attested, NULL);
+	f.flags = EG_FLOW_CGROUP_DIFFERS;
+	attest_get(attest, &f, &w[5], on_attested, NULL);
 	turn();
-	assert_int_equal(asked, 4);
+	assert_int_equal(asked, 7);
 	for (size_t i = 0; i < ARRAY_SIZE(w); i++)
 		attest_cancel(&w[i]);
 }
