@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What arrived at the far side of a world's wire, whatever a call returned: packets that go to a watched
-address or carry it anywhere behind their source (in options, extension headers, inside a tunnel)."""
+address or carry it anywhere behind their source (in options, extension headers, inside a tunnel). Counted
+apart: resets that carry nothing, which the kernel sends of itself; and, again, how many begin a connection."""
 import json
 import select
 import subprocess
@@ -16,7 +17,11 @@ s = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(3))
 s.setsockopt(socket.SOL_SOCKET, 33, 64 << 20)  # SO_RCVBUFFORCE
 s.bind(("n0", 0))
 sink = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); sink.bind((sys.argv[2], 9))
-seen = dict.fromkeys(watched, 0)
+seen = {name + kind: 0 for name in watched for kind in ("", " reset", " syn")}
+def is_reset(p, at):  # of TCP, without a byte of data: the kernel says that a connection is no more
+    return p[9 if at == 20 else 6] == 6 and p[at + 13] & 4 and len(p) == at + (p[at + 12] >> 4) * 4
+def is_syn(p, at):
+    return p[9 if at == 20 else 6] == 6 and p[at + 13] & 0x12 == 2
 print("ready", flush=True)
 while True:
     p, a = s.recvfrom(65535)
@@ -24,17 +29,19 @@ while True:
         continue
     version = p[0] >> 4 if p else 0
     if version == 4 and a[1] != 0x0806:
-        behind = p[16:]
+        behind, at = p[16:], (p[0] & 15) * 4
         if p[16:20] == marker and p.endswith(b"marker"):
             lost = s.getsockopt(263, 6, 8)  # SOL_PACKET, PACKET_STATISTICS
             print(json.dumps({**seen, "lost": int.from_bytes(lost[4:], sys.byteorder)}), flush=True)
             continue
     elif version == 6 and not (p[6] == 58 and 133 <= p[40] <= 137):  # neighbours look for addresses
-        behind = p[24:]
+        behind, at = p[24:], 40
     else:
         continue
     for name, addresses in watched.items():
-        seen[name] += any(address in behind for address in addresses)
+        if any(address in behind for address in addresses):
+            seen[name + (" reset" if is_reset(p, at) else "")] += 1
+        seen[name + " syn"] += is_syn(p, at) and any(behind.startswith(address) for address in addresses)
 """
 MARK = """
 import socket, sys
