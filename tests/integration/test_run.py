@@ -78,6 +78,14 @@ def test_a_workload_cannot_make_itself_another(egret, sim, wanted, becomes):
     assert outside.returncode == 0, outside
 
 
+@pytest.mark.parametrize("wanted, becomes", [("agent", True), ("research", False)])
+def test_nor_can_one_that_is_so_by_its_cgroup(egret, wanted, becomes):
+    """It would leave its cgroup, and with it the modes that lie there."""
+    done = egret.as_workload(wanted, ["true"], uid=BIN_USER, cgroup=egret.world.load)
+    assert (done.returncode == 0) == becomes, done
+    assert becomes or "another workload already" in done.stderr, done
+
+
 def test_two_commands_are_two_cgroups_that_go_when_they_end(egret):
     first, second = (egret.as_workload("research", ["cat", "/proc/self/cgroup"]).stdout for _ in range(2))
     path = next(line.split("::")[1] for line in first.splitlines() if line.startswith("0::"))

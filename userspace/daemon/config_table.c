@@ -33,7 +33,8 @@ const struct config_key config_keys[] = {
 	{ "control_group", CONFIG_NAME, FIELD(control_group), "\"egret\"", 0, 0, NULL, true,
 	  "Group whose members may look (status, flows, audit). Empty: root alone." },
 	{ "run", CONFIG_RUN, FIELD(run), "[]", 0, 0, NULL, true,
-	  "Who besides root may use `egret run`: {\"user\" or \"group\", \"workloads\": [names, or \"*\"]}." },
+	  "Who besides root may use `egret run`: {\"user\" or \"group\", \"workloads\": [names, or \"*\"]}. "
+	  "A process that is a workload by its cgroup cannot make itself another." },
 	{ "workers", CONFIG_NUMBER, FIELD(workers), "0", 0, 256, NULL, false,
 	  "Worker processes. 0: one a CPU." },
 	{ "log.level", CONFIG_CHOICE, FIELD(log_level), "\"info\"", 0, 0, "error warn info debug", true,

@@ -119,15 +119,13 @@ static void refuse(struct request *req, int error)
 
 /* What a workload starts is that workload: it must not make itself another by asking, whatever its
  * user may be. What can't be seen is refused. */
-static bool may_become(const struct monitor *m, const struct control_peer *peer,
-		       const char *workload)
+static bool may_leave_run(const struct monitor *m, const struct control_peer *peer,
+			  const char *workload)
 {
 	char base[4608], own[EG_NAME_MAX] = "";
 	uint64_t id;
 	int r;
 
-	if (peer->uid == 0)
-		return true;
 	r = cgroup_id(runs_base(m->runs), &id);
 	if (r == -ENOENT)
 		return true; /* nobody is in there yet */
@@ -136,6 +134,30 @@ static bool may_become(const struct monitor *m, const struct control_peer *peer,
 	if (r == 0)
 		r = runs_workload_of(base, peer->pid, own, sizeof(own));
 	return r == 0 || (r > 0 && strcmp(own, workload) == 0);
+}
+
+/* The same for a workload that is so by its cgroup, unit or container: it would leave also the
+ * modes that lie there. One that everything belongs to holds nobody. */
+static bool may_leave_cgroup(const struct monitor *m, const struct control_peer *peer,
+			     const char *workload)
+{
+	char path[4608];
+	struct eg_flow flow;
+	uint32_t own;
+
+	if (identity_flow_of(m->identity, peer->pid, &flow) < 0 ||
+	    identity_cgroup_path(m->identity, flow.cgroup, path, sizeof(path)) < 0)
+		return false;
+	own = identity_cgroup_workload(m->identity, slice_str(path));
+	return own == 0 || own == identity_cgroup_workload(m->identity, SLICE("/")) ||
+	       slice_eq(policy_workload_name(m->edition->policy, own), slice_str(workload));
+}
+
+static bool may_become(const struct monitor *m, const struct control_peer *peer,
+		       const char *workload)
+{
+	return peer->uid == 0 ||
+	       (may_leave_run(m, peer, workload) && may_leave_cgroup(m, peer, workload));
 }
 
 void control_run(void *ctx, struct request *req)
