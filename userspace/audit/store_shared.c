@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What many records have in common is stored once: who asked (principal) and the way that was taken
- * (route). Rows met lately are remembered here; one that was forgotten is added again, which costs a
- * row and changes nothing.
+ * (route). Rows met lately are remembered here; one that was forgotten is added again, which costs
+ * a row and changes nothing.
  *
  * So that retention can take rows away without looking who refers to them, everything is begun anew
  * now and then: table `sheet` says from which entry on only rows from which ids on are referred to.
@@ -30,9 +30,9 @@ static const struct key {
 #define KEY(field, most)                                                                           \
 	{                                                                                          \
 		offsetof(struct eg_record, field),                                                 \
-			sizeof(((struct eg_record *)0)->field) < (most) ?                          \
-				sizeof(((struct eg_record *)0)->field) :                           \
-				(most)                                                             \
+			sizeof(((struct eg_record *)0)->field) < (most)                            \
+				? sizeof(((struct eg_record *)0)->field)                           \
+				: (most)                                                           \
 	}
 	[TABLE_PRINCIPAL] = { KEY(pid, 4), KEY(start_ns, 8), KEY(cgroup, 8), KEY(uid, 4),
 			      KEY(workload, 16) },
@@ -123,9 +123,9 @@ int store_shared_begin(struct store *s)
 	if (sh->entries && sh->entries++ < ANEW)
 		return 0;
 	store_shared_forget(s);
-	(void)sqlite3_snprintf(sizeof(sql), sql, "INSERT OR REPLACE INTO sheet VALUES (%lld,%lld,%lld)",
-			       s->open_record_id + 1, sh->id[TABLE_PRINCIPAL] + 1,
-			       sh->id[TABLE_ROUTE] + 1);
+	(void)sqlite3_snprintf(
+		sizeof(sql), sql, "INSERT OR REPLACE INTO sheet VALUES (%lld,%lld,%lld)",
+		s->open_record_id + 1, sh->id[TABLE_PRINCIPAL] + 1, sh->id[TABLE_ROUTE] + 1);
 	r = store_exec(s->db, sql);
 	sh->entries = r == 0;
 	return r;
@@ -188,7 +188,7 @@ void store_shared_close(struct store *s)
 
 /* The sheet that the oldest entry is on. */
 #define OLDEST_SHEET                                                                               \
-	"FROM sheet WHERE first_entry<=(SELECT ifnull(min(id),9223372036854775807) FROM entry)"   \
+	"FROM sheet WHERE first_entry<=(SELECT ifnull(min(id),9223372036854775807) FROM entry)"    \
 	" ORDER BY first_entry DESC LIMIT 1"
 
 int store_shared_trim(sqlite3 *db, int *ret_deleted)

@@ -36,8 +36,13 @@ size_t utf8_length(struct slice s)
 static size_t skip_ascii(struct slice s)
 {
 	size_t i = 0;
-	uint64_t w;
+	uint64_t w, more[4];
 
+	for (; i + sizeof(more) <= s.n; i += sizeof(more)) {
+		memcpy(more, s.p + i, sizeof(more));
+		if ((more[0] | more[1] | more[2] | more[3]) & 0x8080808080808080u)
+			break;
+	}
 	for (; i + sizeof(w) <= s.n; i += sizeof(w)) {
 		memcpy(&w, s.p + i, sizeof(w));
 		if (w & 0x8080808080808080u)

@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * yajl validates and cuts into tokens; here is only where in the document each token stands, kept
- * for as many levels as the longest path has: below that nothing can be governed.
+ * yajl validates and cuts into tokens (json_skip.h spares it most of a long one); here is only
+ * where in the document each token stands, kept for as many levels as the longest path has: below
+ * that nothing can be governed.
  */
 #include "proto/json_scan.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <yajl/yajl_parse.h>
 
 #include "base/utf8.h"
 #include "proto/json_path.h"
+#include "proto/json_skip.h"
 #include "proto/yajl_pool.h"
 
 _Static_assert(JSON_SCAN_STEPS_MAX == JSON_PATH_STEPS_MAX, "one bound");
@@ -37,11 +40,11 @@ struct json_scan {
 	struct pool *pool;
 	const struct json_scan_want *wants;
 	size_t n_wants;
-	struct json_path path[JSON_SCAN_KEYS_MAX];
-	struct frame frame[JSON_SCAN_STEPS_MAX + 1];
 	unsigned depth, depth_max;
 	struct slice body;
-	size_t fed; /* bytes of the body that yajl has had before the running call */
+	struct json_skip skip;
+	size_t keep; /* bytes of any string that yajl gets: longer than every governed key */
+	size_t fed; /* bytes of the body that yajl has had, or need not, before the running call */
 	size_t utf8; /* bytes of the body that are known to be whole UTF-8 sequences */
 	size_t key_end; /* offset just after the governed key whose value comes */
 	size_t top;
@@ -51,6 +54,9 @@ struct json_scan {
 	size_t n_objects; /* over all keys */
 	enum json_scan_result error;
 	unsigned error_key;
+	/* Not zero at first: written before they are read. */
+	struct json_path path[JSON_SCAN_KEYS_MAX];
+	struct frame frame[JSON_SCAN_STEPS_MAX + 1];
 };
 
 static int fail(struct json_scan *s, enum json_scan_result r, unsigned key)
@@ -337,6 +343,21 @@ static const yajl_callbacks callbacks = {
 
 /* ---- interface ---- */
 
+/* Other spellings of a key have up to six bytes for one: an escape. */
+static int read_paths(struct json_scan *s)
+{
+	for (size_t i = 0; i < s->n_wants; i++) {
+		if (json_path_parse(s->wants[i].path, &s->path[i]) < 0) {
+			errno = EINVAL;
+			return -EINVAL;
+		}
+		for (unsigned n = 0; n < s->path[i].n; n++)
+			if (s->keep < 6 * (s->path[i].step[n].key.n + 1))
+				s->keep = 6 * (s->path[i].step[n].key.n + 1);
+	}
+	return 0;
+}
+
 struct json_scan *json_scan_new(const struct json_scan_want *wants, size_t n_wants,
 				unsigned depth_max, struct pool *pool)
 {
@@ -347,20 +368,18 @@ struct json_scan *json_scan_new(const struct json_scan_want *wants, size_t n_wan
 		errno = EINVAL;
 		return NULL;
 	}
-	s = pool_zalloc(pool, sizeof(*s));
+	s = pool_alloc(pool, sizeof(*s));
 	if (!s)
 		return NULL;
-	*s = (struct json_scan){ .pool = pool,
-				 .wants = wants,
-				 .n_wants = n_wants,
-				 .depth_max = depth_max,
-				 .error_key = NO_KEY };
-	for (size_t i = 0; i < n_wants; i++) {
-		if (json_path_parse(wants[i].path, &s->path[i]) < 0) {
-			errno = EINVAL;
-			return NULL;
-		}
-	}
+	memset(s, 0, offsetof(struct json_scan, path));
+	s->pool = pool;
+	s->wants = wants;
+	s->n_wants = n_wants;
+	s->depth_max = depth_max;
+	s->error_key = NO_KEY;
+	s->keep = 1;
+	if (read_paths(s) < 0)
+		return NULL;
 	yajl_pool_funcs(pool, &memory);
 	s->yajl = yajl_alloc(&callbacks, &memory, s);
 	if (!s->yajl) {
@@ -395,6 +414,37 @@ static bool is_utf8(struct json_scan *s, struct slice body)
 	return body.n - s->utf8 < 4;
 }
 
+static yajl_status give(struct json_scan *s, size_t end)
+{
+	yajl_status status = yajl_status_ok;
+
+	if (end > s->fed)
+		status = yajl_parse(s->yajl, (const unsigned char *)s->body.p + s->fed,
+				    end - s->fed);
+	s->fed = end;
+	return status;
+}
+
+/* yajl reads byte by byte, and most of a body is text that nothing governs: of a long string it
+ * gets the beginning, by which it cannot be taken for a governed key, and the end. A string that is
+ * a governed value it gets whole. */
+static yajl_status parse(struct json_scan *s)
+{
+	size_t start, end;
+
+	while (json_skip_next(&s->skip, s->body, s->keep, &start, &end)) {
+		const struct frame *f;
+		yajl_status status = give(s, start);
+
+		if (status != yajl_status_ok)
+			return status;
+		f = here(s);
+		if (!f || !f->next)
+			s->fed = end;
+	}
+	return give(s, s->body.n);
+}
+
 /* yajl begins a token that a piece has cut anew with the next piece, so slivers of a long string
  * would each cost all of it. What comes waits until it is a good part of what there is. */
 static bool is_worth_reading(const struct json_scan *s, struct slice body)
@@ -404,16 +454,12 @@ static bool is_worth_reading(const struct json_scan *s, struct slice body)
 
 static enum json_scan_result read_body(struct json_scan *s, struct slice body)
 {
-	yajl_status status;
-
 	if (s->error != JSON_SCAN_OK || body.n <= s->fed)
 		return s->error;
 	if (!is_utf8(s, body))
 		return settle(s, yajl_status_error);
 	s->body = body;
-	status = yajl_parse(s->yajl, (const unsigned char *)body.p + s->fed, body.n - s->fed);
-	s->fed = body.n;
-	return settle(s, status);
+	return settle(s, parse(s));
 }
 
 enum json_scan_result json_scan_feed(struct json_scan *s, struct slice body)

@@ -136,8 +136,10 @@ static void what_nobody_needs_goes(void **state)
 
 static const char insert[] =
 	"INSERT INTO record SELECT value,%s,%lld+value,'allowed','client_gone',200,"
-	"CASE value%%10 WHEN 0 THEN 'research' ELSE 'agents' END,'openai','chat','m','h','POST','/p',"
-	"'r','','c',7,1,2,3,4,42,9,1000,1000,'/exe',CASE value%%2 WHEN 0 THEN x'%064d' END,5,'/g','',"
+	"CASE value%%10 WHEN 0 THEN 'research' ELSE 'agents' "
+	"END,'openai','chat','m','h','POST','/p',"
+	"'r','','c',7,1,2,3,4,42,9,1000,1000,'/exe',CASE value%%2 WHEN 0 THEN x'%064d' "
+	"END,5,'/g','',"
 	"NULL,'',1,0,1 FROM (WITH RECURSIVE n(value) AS (SELECT 1 UNION ALL SELECT value+1 FROM n"
 	" WHERE value<%d) SELECT value FROM n)";
 
@@ -214,12 +216,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
-		T(what_repeats_is_stored_once),
-		T(each_record_has_its_own),
-		T(rolled_back_rows_are_not_referred_to),
-		T(what_nobody_needs_goes),
-		T(older_database_is_converted),
-		T(large_older_database_is_left_alone),
+		T(what_repeats_is_stored_once),		 T(each_record_has_its_own),
+		T(rolled_back_rows_are_not_referred_to), T(what_nobody_needs_goes),
+		T(older_database_is_converted),		 T(large_older_database_is_left_alone),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

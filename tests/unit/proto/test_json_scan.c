@@ -263,6 +263,87 @@ static void strings_with_escapes_are_decoded(void **state)
 	}
 }
 
+/* `n` bytes of 'x', or with escapes among them, where the only %s of the format stands. */
+static const char *with_run(const char *format, unsigned n, bool escapes)
+{
+	static char text[4096];
+	char run[2048];
+
+	assert_true(n < sizeof(run));
+	memset(run, 'x', n);
+	run[n] = '\0';
+	for (unsigned i = 15; escapes && i + 1 < n; i += 17)
+		memcpy(run + i, i % 2 ? "\\n" : "\\\\", 2);
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+	(void)snprintf(text, sizeof(text), format, run);
+#pragma GCC diagnostic pop
+	return text;
+}
+
+/* Of long strings the parser sees a part: nothing can hide in, before or behind what it does not.
+ */
+static void long_strings_hide_nothing(void **state)
+{
+	static const struct {
+		const char *format;
+		enum json_scan_result want;
+		int key;
+	} bodies[] = {
+		{ "{\"a\":\"%s\",\"model\":\"x\"}", JSON_SCAN_OK, -1 },
+		{ "{\"a\":\"%s\\\"\",\"model\":1}", JSON_SCAN_BAD_VALUE, MODEL },
+		{ "{\"a\":\"%s\\\\\",\"model\":1}", JSON_SCAN_BAD_VALUE, MODEL },
+		{ "{\"a\":\"\\\"%s\",\"model\":1}", JSON_SCAN_BAD_VALUE, MODEL },
+		{ "{\"a\":\"%s\\\",\\\"model\\\":1\"}", JSON_SCAN_OK, -1 },
+		{ "{\"mod%sel\":1,\"stream\":true}", JSON_SCAN_OK, -1 },
+		{ "{\"model%s\":1}", JSON_SCAN_OK, -1 },
+		{ "{\"%smodel\":1}", JSON_SCAN_OK, -1 },
+		{ "{\"%s\\\"model\":1}", JSON_SCAN_OK, -1 },
+		{ "{\"%s\":1,\"model\":\"a\",\"model\":\"b\"}", JSON_SCAN_DUPLICATE, MODEL },
+		{ "{\"max_tokens\":\"%s\"}", JSON_SCAN_BAD_VALUE, MAX },
+		{ "{\"requests\":[\"%s\"]}", JSON_SCAN_BAD_VALUE, BATCH_MODEL },
+		{ "{\"a\":\"%s\n\"}", JSON_SCAN_MALFORMED, -1 },
+		{ "{\"a\":\"%s\xff\"}", JSON_SCAN_MALFORMED, -1 },
+		{ "{\"a\":\"%s\\x\"}", JSON_SCAN_MALFORMED, -1 },
+		{ "{\"a\":\"%s}", JSON_SCAN_MALFORMED, -1 },
+		{ "{\"a\":\"%s\"", JSON_SCAN_MALFORMED, -1 },
+		{ "{\"a\" \"%s\"}", JSON_SCAN_MALFORMED, -1 },
+		{ "{\"a\":1}\"%s\"", JSON_SCAN_MALFORMED, -1 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bodies) / sizeof(*bodies); i++)
+		for (unsigned n = 60; n < 600; n += 67)
+			for (int escapes = 0; escapes < 2; escapes++)
+				expect(with_run(bodies[i].format, n, escapes), bodies[i].want,
+				       bodies[i].key);
+}
+
+/* A governed value is read whole, however long. */
+static void long_governed_strings_are_read_whole(void **state)
+{
+	const struct json_scan_value *v;
+
+	(void)state;
+	for (unsigned n = 60; n < 1500; n += 71) {
+		struct slice body = slice_str(with_run(
+			"{\"a\":\"\",\"model\":\"\\u0061%s\",\"max_tokens\":7}", n, false));
+
+		for (size_t step = 0; step < 1000; step = step * 2 + 1) {
+			struct scanned t = scan(body, step);
+
+			assert_int_equal(t.r, JSON_SCAN_OK);
+			assert_int_equal(json_scan_values(t.s, &v), 2);
+			assert_int_equal(v[0].text.n, n + 1);
+			assert_memory_equal(v[0].text.p, "axxx", 4);
+			assert_int_equal(body.p[v[0].start], '"');
+			assert_int_equal(v[0].end - v[0].start, n + 8);
+			assert_memory_equal(body.p + v[1].start, "7}", 2);
+			done(&t);
+		}
+	}
+}
+
 static void what_is_not_one_json_object_is_malformed(void **state)
 {
 	static const char *const bad[] = {
@@ -452,6 +533,8 @@ int main(void)
 		cmocka_unit_test(keys_that_only_look_alike_are_not_governed),
 		cmocka_unit_test(values_of_a_wrong_kind_are_refused),
 		cmocka_unit_test(strings_with_escapes_are_decoded),
+		cmocka_unit_test(long_strings_hide_nothing),
+		cmocka_unit_test(long_governed_strings_are_read_whole),
 		cmocka_unit_test(what_is_not_one_json_object_is_malformed),
 		cmocka_unit_test(depth_is_bounded),
 		cmocka_unit_test(number_of_values_is_bounded),
