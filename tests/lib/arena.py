@@ -108,6 +108,11 @@ class Arena(World):
         self.run_attack(name, FORMS[form].twin, form, port, cgroup=self.outside, **how)
         assert self.oracle.read()["twin"] > before, "the attack does not work at all"
 
+    @property
+    def pins(self):
+        """Directory of the links' pins, in the mounts of this world."""
+        return self.daemon.run_dir / "bpf/v1"
+
     def counts(self):
         """{"HOOK.REASON": n} of the hooks, both families of one under one name."""
         found = {}
