@@ -34,7 +34,9 @@
 #include "event/channel.h"
 #include "identity/identity.h"
 
-#define START_US      60000000u /* for every child to be ready */
+#define START_US 60000000u /* for every child to be ready */
+#define RESOLVE_US                                                                                 \
+	10000000u /* for every governed name to be tried, before we say that we are ready */
 #define WATCH_US      5000000u
 #define ANSWER_US     20000000u /* for a worker to answer; connections wait meanwhile */
 #define STOP_MS	      10000u /* for requests in flight */
@@ -72,6 +74,17 @@ static void on_start_limit(struct timer *t)
 	monitor_fail(m, "not every part was ready within %u s", START_US / 1000000u);
 }
 
+/* A name that cannot be resolved holds nothing up for long: what is known is governed. */
+static void on_resolve_limit(struct timer *t)
+{
+	(void)t;
+	log_warn("not every governed name could be tried within %u s: until then, addresses that "
+		 "only they have are governed for who asks DNS for them, and for nobody else",
+		 RESOLVE_US / 1000000u);
+	notify("READY=1");
+}
+
+/* Ready is what workloads are started after: not before their addresses are governed. */
 void monitor_advance(struct monitor *m)
 {
 	if (m->phase == MONITOR_STARTING && children_ready(m->children) && anchor_info(m->anchor) &&
@@ -80,11 +93,14 @@ void monitor_advance(struct monitor *m)
 		m->phase = MONITOR_RESOLVING;
 		log_info("serving: cgroup=%s workers=%u; governed names are being resolved",
 			 dataplane_cgroup(m->dp), children_workers(m->children));
-		notify("READY=1");
+		timer_start(&m->resolve_limit, m->loop, RESOLVE_US, on_resolve_limit);
 	}
 	if (m->phase == MONITOR_RESOLVING &&
 	    endpoints_tried(m->endpoints) == endpoints_names(m->endpoints)) {
 		m->phase = MONITOR_SERVING;
+		if (timer_is_running(&m->resolve_limit))
+			notify("READY=1");
+		timer_stop(&m->resolve_limit);
 		log_info("every governed name has been tried: names=%zu",
 			 endpoints_names(m->endpoints));
 	}
@@ -375,6 +391,7 @@ static void clear(struct monitor *m)
 	m->edition = edition_free(m->edition);
 	m->warnings = warnings_free(m->warnings);
 	timer_stop(&m->start_limit);
+	timer_stop(&m->resolve_limit);
 	sig_stop(&m->sigterm);
 	sig_stop(&m->sigint);
 	sig_stop(&m->sighup);

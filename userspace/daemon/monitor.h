@@ -53,7 +53,7 @@ struct monitor {
 	struct runs *runs;
 	struct control_server *control;
 	struct request *waits_for_credentials; /* held until all have been read; or NULL */
-	struct timer start_limit;
+	struct timer start_limit, resolve_limit;
 	struct sig sigterm, sigint, sighup;
 };
 
