@@ -56,6 +56,7 @@ static void on_resolved(void *ctx, struct slice host, const struct eg_addr *addr
 	name->due_us = loop_now_us(w->loop) + again * UINT64_C(1000000);
 	/* Also that there are none: the monitor counts names that have been tried. */
 	report(w, name, addrs, n, ttl_s);
+	timer_start(&w->resolving.next, w->loop, 0, on_next); /* there is room for another */
 }
 
 static void on_next(struct timer *t)
