@@ -28,3 +28,7 @@ int check_kernel(struct check *c) _must_check_; /* check_kernel.c */
 int check_hooks(struct check *c) _must_check_; /* check_hooks.c */
 int check_listeners(struct check *c) _must_check_;
 int check_trust(struct check *c) _must_check_; /* check_trust.c */
+
+/* Tries to get around egret instead, and prints what came of it; NULL: any workload. 1: something
+ * passed; negative: noted. check_attack.c. */
+int check_attack(struct cli *cli, const char *workload) _must_check_;
