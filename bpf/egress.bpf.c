@@ -68,7 +68,7 @@ int eg_egress(struct __sk_buff *skb)
 	/* First, because egret's own packets are the most: both sides of every exchange. */
 	if (sk)
 		sk = bpf_sk_fullsock(sk);
-	if (sk && bpf_sk_storage_get(&eg_stamp, sk, 0, 0))
+	if (sk && ksk && ksk->sk_bpf_storage && bpf_sk_storage_get(&eg_stamp, sk, 0, 0))
 		return verdict_allow_counted(EG_HOOK_EGRESS);
 	kind = packet_parse(skb_load, skb, &p);
 	config_unembed(&p.dst);

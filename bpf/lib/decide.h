@@ -200,6 +200,7 @@ static __always_inline int decide(struct bpf_sock_addr *ctx, const struct wanted
 	struct client c = { .asked = r->asked };
 	struct eg_addr dst = r->asked;
 	struct bpf_sock *sk = ctx->sk; /* once: two loads are unrelated pointers to the verifier */
+	struct bpf_sock_addr_kern *kern = bpf_cast_to_kern_ctx(ctx);
 	enum mode_says says = MODE_GOVERNED;
 	struct governed g;
 	enum eg_reason reason;
@@ -210,7 +211,8 @@ static __always_inline int decide(struct bpf_sock_addr *ctx, const struct wanted
 		c.flow.flags |= EG_FLOW_EMBEDDED;
 	else if (r->family == AF_INET6 && addr_is_mapped(&dst))
 		c.flow.flags |= EG_FLOW_MAPPED;
-	if (connect) /* a record belongs to one connect(), not to one socket */
+	/* A record belongs to one connect(), not to one socket; most sockets carry nothing. */
+	if (connect && kern->sk->sk_bpf_storage)
 		bpf_sk_storage_delete(&eg_cflow, sk);
 	decide_lookup(ctx, &dst, &g);
 	if (!g.provider) {

@@ -40,7 +40,7 @@ static __always_inline void governed_lookup_learned(struct cgroup *cgroup,
 	struct eg_learned *t;
 	__u32 provider;
 
-	if (ret->provider || !cgroup)
+	if (ret->provider || !cgroup || !cgroup->bpf_cgrp_storage) /* none of anybody's: no call */
 		return;
 	t = bpf_cgrp_storage_get(&eg_learned, cgroup, 0, 0);
 	if (!t) /* nobody in it ever asked for a governed name */
