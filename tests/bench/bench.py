@@ -1,33 +1,45 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`make bench`: what governing costs, beside nginx, haproxy and a bare TLS relay in the same run.
+"""`make bench`: what governing costs, beside nginx, haproxy and a bare TLS relay in the same run; what
+the hooks cost who is not governed (fence.py); what passes through (through.py).
 
 2 KB chat request, 1 KB answer, 32 kept connections, TLS 1.3 on both sides. CPU is what the kernel
 accounts to all of a proxy's processes, so a slow load generator doesn't flatter anybody. Policy, body
-scan and audit are on for egret; nginx and haproxy only relay and put a header in. About 3 minutes."""
+scan and audit are on for egret; nginx and haproxy only relay and put a header in. Every figure is of
+several rounds, the proxies by turns in each. About 2 minutes."""
 import json
 import sys
 from pathlib import Path
+from statistics import median
 
 sys.dont_write_bytecode = True
 sys.path[:0] = [str(Path(__file__).resolve().parent), str(Path(__file__).resolve().parents[1])]
 
 from lib.daemon import Daemon  # noqa: E402
 from lib.policies import agent_policy  # noqa: E402
-from lib.system import BUILD, PYTHON  # noqa: E402
-from lib.world import FREE, PROVIDERS, World  # noqa: E402
+from lib.system import PYTHON  # noqa: E402
+from lib.world import PROVIDERS, World  # noqa: E402
 
-from measure import Cpu, bpf_stats, memory_kib, pinned  # noqa: E402
+import fence  # noqa: E402
+import through  # noqa: E402
+from measure import Cpu, memory_kib, pinned  # noqa: E402
 from proxies import STREAMS, Direct, Egret, Upstream, haproxy, nginx, relay  # noqa: E402
 
 HERE = Path(__file__).resolve().parent
-ROUNDS, SECONDS, HANDSHAKE_SECONDS = 2, 5, 3
+ROUNDS, SECONDS = 5, 2
+FEW_ROUNDS, HANDSHAKE_SECONDS = 3, 1
 EVENT_STREAMS, EVENTS, GAP = 8, 500, 0.002
-IDLE, FIRST, FIRST_ROUNDS, CONNECTS = 400, 100, 3, 5000
+IDLE, FIRST = 400, 100
 
 
 class BenchWorld(World):
     """Chat at a fast upstream, streams at the simulator."""
     upstream, streams = PROVIDERS, "203.0.113.11"
+
+    def __enter__(self):
+        super().__enter__()
+        self.counter.stop()  # looks at each packet, which everybody would pay for
+        self.counter = None
+        return self
 
     def simulator_args(self):
         return super().simulator_args() + ["--name", f"{STREAMS}=anthropic@{self.streams}"]
@@ -51,21 +63,17 @@ def streams(proxy, mode, n):
 
 
 def requests(proxy):
-    wrk(proxy, 1)
-    best = None
-    for _ in range(ROUNDS):
-        with Cpu(proxy.cgroup) as cpu:
-            result = wrk(proxy, SECONDS)
-        result["us"] = cpu.us / result["requests"]
-        result["rps"] = result["requests"] / result["seconds"]
-        best = min(best or result, result, key=lambda r: (r["bad"], r["us"]))
-    return best
+    with Cpu(proxy.cgroup) as cpu:
+        result = wrk(proxy, SECONDS)
+    result["us"] = cpu.us / result["requests"]
+    result["rps"] = result["requests"] / result["seconds"]
+    return result
 
 
 def handshakes(proxy):
     with Cpu(proxy.cgroup) as cpu:
         result = wrk(proxy, HANDSHAKE_SECONDS, "close")
-    return result["requests"] / (cpu.us / 1e6)
+    return {"handshake": cpu.us / result["requests"]}
 
 
 def event_cost(proxy):
@@ -73,15 +81,13 @@ def event_cost(proxy):
     with Cpu(proxy.cgroup) as cpu:
         count = streams(proxy, "events", EVENT_STREAMS)
     assert count >= EVENT_STREAMS * EVENTS
-    return cpu.us / count
+    return {"event": cpu.us / count}
 
 
 def first_byte(proxy):
-    """µs that the proxy adds to the time to the first byte: medians, the best of a few rounds of each."""
+    """Median time to the first byte, µs."""
     proxy.world.sim.ask("speech", events=1, gap=0)
-    direct = Direct(proxy.world)
-    rounds = [(streams(direct, "first", FIRST), streams(proxy, "first", FIRST)) for _ in range(FIRST_ROUNDS)]
-    return min(through for _, through in rounds) - min(without for without, _ in rounds)
+    return {"first": streams(proxy, "first", FIRST)}
 
 
 def idle_memory(proxy):
@@ -96,70 +102,68 @@ def idle_memory(proxy):
     return (after - before) / IDLE
 
 
-def connects(world, cgroup):
-    done = world.run_in(cgroup, pinned(1, [BUILD / "tests/bench/connect", FREE, 8080, 9, CONNECTS]))
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+def by_turns(proxies, rounds, measure):
+    """{name: [what measure() found, round by round]}."""
+    found = {p.name: [] for p in proxies}
+    for i in range(rounds):
+        for proxy in proxies if i % 2 == 0 else reversed(proxies):
+            found[proxy.name].append(measure(proxy))
+    return found
 
 
-def measure(proxy):
-    row = {"name": proxy.name, "memory": memory_kib(proxy.pids()), **requests(proxy)}
-    row["handshakes"] = handshakes(proxy)
-    row["event"] = event_cost(proxy)
-    row["first"] = first_byte(proxy)
-    row["idle"] = idle_memory(proxy)
-    return row
-
-
-def hooks(daemon, world):
-    """ns of each hook, and connect() without and with them."""
-    outside, inside = connects(world, world.outside), connects(world, world.load)
-    with bpf_stats():
-        connects(world, world.load)
-        progs = daemon.egret("prog", "list")
-    return outside, inside, {p["name"]: p["run_ns"] / p["run_cnt"] for p in progs if p.get("run_cnt")}
+def measure(proxies, direct):
+    """A row for each: of each member all rounds."""
+    rest = {p.name: memory_kib(p.pids())[1] for p in proxies}
+    for proxy in proxies:
+        wrk(proxy, 1)
+    rows = {p.name: {} for p in proxies + [direct]}
+    for rounds, members in ((ROUNDS, [by_turns(proxies, ROUNDS, requests)]),
+                            (FEW_ROUNDS, [by_turns(proxies, FEW_ROUNDS, handshakes),
+                                          by_turns(proxies, FEW_ROUNDS, event_cost),
+                                          by_turns(proxies + [direct], FEW_ROUNDS, first_byte)])):
+        for found in members:
+            for name, results in found.items():
+                rows[name].update({key: [r[key] for r in results] for key in results[0]})
+    for proxy in proxies:
+        rows[proxy.name].update(idle=idle_memory(proxy), rest=rest[proxy.name])
+    return rows
 
 
 def show(rows):
-    base = next(r for r in rows if r["name"] == "nginx")
-    print(f"\n{'':12}{'CPU/request':>12}{'to nginx':>9}{'requests':>10}{'p50':>8}{'p99':>8}{'handshakes':>12}"
-          f"{'CPU/event':>11}{'first byte':>11}{'idle conn':>11}{'at rest':>10}")
-    print(f"{'':12}{'µs':>12}{'':>9}{'/s':>10}{'µs':>8}{'µs':>8}{'/CPU s':>12}{'µs':>11}{'added µs':>11}{'KiB':>11}"
-          f"{'KiB':>10}")
-    for r in rows:
-        print(f"{r['name']:12}{r['us']:12.1f}{r['us'] / base['us']:8.2f}×{r['rps']:10.0f}{r['p50_us']:8}{r['p99_us']:8}"
-              f"{r['handshakes']:12.0f}{r['event']:11.1f}{r['first']:11}{r['idle']:11.1f}{r['memory'][1]:10}")
-    for r in rows:
-        if r["bad"]:
-            print(f"{r['name']}: {r['bad']} of {r['requests']} requests failed or were denied")
+    base, without = rows["nginx"], min(rows["direct"]["first"])
+    print("\nCPU: least of all rounds; ratios: median round by round; times: median of rounds")
+    print(f"{'':12}{'CPU/request':>12}{'to nginx':>9}{'requests':>10}{'p50':>8}{'p99':>8}{'handshakes':>12}"
+          f"{'CPU/event':>11}{'to nginx':>9}{'first byte':>11}{'idle conn':>11}{'at rest':>10}")
+    print(f"{'':12}{'µs':>12}{'':>9}{'/s':>10}{'µs':>8}{'µs':>8}{'/CPU s':>12}{'µs':>11}{'':>9}{'added µs':>11}"
+          f"{'KiB':>11}{'KiB':>10}")
+    for name, r in rows.items():
+        if name == "direct":
+            continue
+        ratio = {key: median(a / b for a, b in zip(r[key], base[key])) for key in ("us", "event")}
+        print(f"{name:12}{min(r['us']):12.1f}{ratio['us']:8.2f}×{median(r['rps']):10.0f}{median(r['p50_us']):8.0f}"
+              f"{median(r['p99_us']):8.0f}{1e6 / min(r['handshake']):12.0f}{min(r['event']):11.1f}"
+              f"{ratio['event']:8.2f}×{min(r['first']) - without:11}{r['idle']:11.1f}{r['rest']:10}")
+    for name, r in rows.items():
+        if sum(r.get("bad", [])):
+            print(f"{name}: {sum(r['bad'])} of {sum(r['requests'])} requests failed or were denied")
     print("\nat rest: proportional memory of all its processes; the bare relay opens an upstream connection, and a")
     print("TLS handshake, for every client connection; egret's handshake includes a certificate minted at first use.")
 
 
-def show_hooks(outside, inside, progs):
-    print(f"\nconnect() to an ungoverned address: {outside['connect_ns']} ns without egret, {inside['connect_ns']} ns with;"
-          f" one datagram: {outside['datagram_ns']} and {inside['datagram_ns']} ns")
-    for name, ns in sorted(progs.items()):
-        print(f"  {name:16}{ns:8.0f} ns a run")
-
-
 def main():
+    hooks = fence.measure()
     with BenchWorld() as world:
-        policy = agent_policy(world)
-        daemon = Daemon(world, policy, prefix=pinned(0, []))
-        upstream = Upstream(world, FREE)
+        daemon = Daemon(world, agent_policy(world), prefix=pinned(0, []))
+        upstream = Upstream(world)
         world.closers.append(upstream.stop)
-        rows = []
-        for make in (relay, nginx, haproxy, lambda w: Egret(w, daemon.start())):
-            proxy = make(world)
-            world.closers.append(proxy.stop)
-            print(f"measuring {proxy.name} …", flush=True)
-            rows.append(measure(proxy))
-            if isinstance(proxy, Egret):
-                found = hooks(daemon, world)
-            proxy.stop()
-        show(rows)
-        show_hooks(*found)
+        proxies = [relay(world), nginx(world), haproxy(world), Egret(world, daemon.start())]
+        world.closers.extend(p.stop for p in proxies)
+        rows = measure(proxies, Direct(world))
+        upstream.stop()
+        passed = through.measure(world)
+    show(rows)
+    fence.show(hooks)
+    through.show(passed)
 
 
 if __name__ == "__main__":

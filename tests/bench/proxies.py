@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The proxies side by side: each ends TLS 1.3, puts a header in, and asks the same upstream over
 kept TLS connections, on core 0. The upstream and the load run on core 1."""
+import socket
 import subprocess
 from pathlib import Path
 
@@ -22,7 +23,6 @@ http {{
 """
 UPSTREAM = COMMON + """
   server {{ listen {address}:443 ssl backlog=4096; location / {{ default_type application/json; return 200 '{answer}'; }} }}
-  server {{ listen {free}:8080 backlog=4096; location / {{ return 200 ok; }} }}
 }}
 """
 RELAY = COMMON + """
@@ -175,13 +175,13 @@ class Egret(Proxy):
 
 
 class Upstream:
-    """nginx in the simulated internet: a chat answer of 1 KB, and a plain port for connect()."""
+    """nginx in the simulated internet: a chat answer of 1 KB."""
 
-    def __init__(self, world, free):
-        self.dir = world.tmp / "upstream"
+    def __init__(self, world):
+        self.dir, self.address = world.tmp / "upstream", world.upstream
         self.dir.mkdir()
         conf = self.dir / "nginx.conf"
-        conf.write_text(UPSTREAM.format(dir=self.dir, tls=world.sim.dir / "tls", address=world.upstream, free=free,
+        conf.write_text(UPSTREAM.format(dir=self.dir, tls=world.sim.dir / "tls", address=world.upstream,
                                         answer=answer()))
         self.proc = subprocess.Popen(
             ["ip", "netns", "exec", world.net, *pinned(1, ["nginx", "-c", conf, "-e", self.dir / "error.log", "-p",
@@ -190,7 +190,8 @@ class Upstream:
 
     def listens(self):
         assert self.proc.poll() is None, (self.dir / "error.log").read_text()
-        return ":1F90 00000000:0000 0A" in Path(f"/proc/{self.proc.pid}/net/tcp").read_text()
+        address = socket.inet_aton(self.address)[::-1].hex().upper()
+        return f"{address}:01BB 00000000:0000 0A" in Path(f"/proc/{self.proc.pid}/net/tcp").read_text()
 
     def stop(self):
         self.proc.kill()
