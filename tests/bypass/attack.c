@@ -17,8 +17,9 @@
 #define WAIT_MS 10000
 
 static const struct attack *const tables[] = {
-	attacks_stream, attacks_option, attacks_datagram, attacks_lite,	  attacks_raw,
-	attacks_route,	attacks_frame,	attacks_uring,	  attacks_passed, attacks_race,
+	attacks_stream, attacks_option, attacks_datagram, attacks_lite,
+	attacks_raw,	attacks_route,	attacks_frame,	  attacks_uring,
+	attacks_passed, attacks_race,	attacks_flood,
 };
 
 void give_up(const char *what)

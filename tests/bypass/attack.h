@@ -38,7 +38,7 @@ struct attack {
 /* Each ends with a row without a name. */
 extern const struct attack attacks_stream[], attacks_option[], attacks_datagram[], attacks_lite[],
 	attacks_raw[], attacks_route[], attacks_frame[], attacks_uring[], attacks_passed[],
-	attacks_race[];
+	attacks_race[], attacks_flood[];
 
 /* A socket that is closed at exit; the process ends with the errno when there is none. */
 int make_socket(int family, int type, int protocol);
