@@ -3,7 +3,8 @@
  * The gate: whatever the socket calls did, no packet of an enforced cgroup leaves for a governed
  * address unless egret's own socket sends it. The only hook that sees UDP-Lite, raw sockets, DNAT
  * and sockets older than enforcement. Decides on the IP destination alone: ports are the sender's.
- * What is not governed is then for the modes of the socket's cgroup (lib/gate.h).
+ * What is not governed is then for the modes of the socket's cgroup (lib/gate.h), and what those
+ * let pass for the tripwire (lib/trip.h).
  */
 #include "lib/kernel.h"
 #include "lib/config.h"
@@ -11,6 +12,7 @@
 #include "lib/governed.h"
 #include "lib/packet.h"
 #include "lib/skb.h"
+#include "lib/trip.h"
 #include "lib/verdict.h"
 
 /*
@@ -46,6 +48,7 @@ static __always_inline void report(struct __sk_buff *skb, enum eg_reason reason,
 	/* Softirq may send for another task: only the socket says whose packet this is. */
 	if (!ksk)
 		return;
+	f.dport = packet_port(skb_load, skb, p);
 	f.family = ksk->__sk_common.skc_family;
 	f.uid = ksk->sk_uid.val;
 	f.sk_cgroup = bpf_skb_cgroup_id(skb);
@@ -80,7 +83,8 @@ int eg_egress(struct __sk_buff *skb)
 	if (!g.provider && kind == PACKET_PLAIN) {
 		reason = mode_any() ? gate_modes(skb, &p) : EG_REASON_allowed;
 		if (reason == EG_REASON_allowed)
-			return verdict_allow();
+			return !trip_is_watched(skb, &p) || trip(skb, &p) ? verdict_allow()
+									  : verdict_hold();
 	}
 	if (kind == PACKET_PLAIN && is_kernel_reply(skb, &p))
 		return verdict_allow();

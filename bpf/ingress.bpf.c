@@ -60,7 +60,7 @@ static long name_byte(__u32 i, struct walk *k)
 
 static long key_byte(__u32 i, struct walk *k)
 {
-	return dns_key_byte(&k->w->dns, i);
+	return name_key_byte(&k->w->dns.name, i);
 }
 
 /* The provider whose name stands at an offset of the message; 0: none. */
@@ -71,12 +71,12 @@ static __always_inline __u32 provider_at(struct walk *k, __u32 at)
 
 	dns_name_begin(d, at);
 	bpf_loop(DNS_NAME_ROUNDS, name_byte, k, 0);
-	if (d->name_n == 0 || d->label)
+	if (d->name.n == 0 || d->label)
 		return 0;
-	bpf_loop(DNS_NAME_MAX, key_byte, k, 0);
-	d->key.prefix_len = d->name_n * 8;
-	rule = bpf_map_lookup_elem(&eg_name, &d->key);
-	return rule && dns_name_matches(d, rule) ? rule->provider : 0;
+	bpf_loop(NAME_MAX_BYTES, key_byte, k, 0);
+	d->name.key.prefix_len = d->name.n * 8;
+	rule = bpf_map_lookup_elem(&eg_name, &d->name.key);
+	return rule && name_matches(&d->name, rule) ? rule->provider : 0;
 }
 
 /* The rule of the list for the name that provider_at() has just read; 0: none. */
@@ -85,14 +85,14 @@ static __always_inline __u64 rule_at(struct walk *k)
 	struct dns *d = &k->w->dns;
 	struct eg_allow_name *a;
 
-	if (!k->w->list || d->name_n == 0 || d->label)
+	if (!k->w->list || d->name.n == 0 || d->label)
 		return 0;
-	d->listed.list = k->w->list;
-	d->listed.prefix_len = 32 + d->name_n * 8;
-	a = bpf_map_lookup_elem(&eg_allow_name, &d->listed);
+	d->name.listed.list = k->w->list;
+	d->name.listed.prefix_len = 32 + d->name.n * 8;
+	a = bpf_map_lookup_elem(&eg_allow_name, &d->name.listed);
 	if (!a)
 		return 0;
-	return a->name_n == d->name_n ? a->self : a->below;
+	return a->name_n == d->name.n ? a->self : a->below;
 }
 
 /* Kept until the answer has been read: called in six places, this is small, and learning is not. */

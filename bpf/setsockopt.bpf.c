@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
  * setsockopt(): refuses source routes, with which a packet names one address and goes to another.
- * Ancillary data can carry them too: eg_egress sees those on the packet.
+ * Ancillary data can carry them too: eg_egress sees those on the packet. And TCP_REPAIR, which puts
+ * other bytes in place of those that were looked at.
  */
 #include "lib/kernel.h"
 #include "lib/packet.h"
@@ -33,7 +34,7 @@ static __always_inline int is_source_route(struct bpf_sockopt *ctx)
 SEC("cgroup/setsockopt")
 int eg_setsockopt(struct bpf_sockopt *ctx)
 {
-	if (is_source_route(ctx))
+	if (is_source_route(ctx) || (ctx->level == IPPROTO_TCP && ctx->optname == TCP_REPAIR))
 		return verdict_refuse(EG_HOOK_SETSOCKOPT, EG_REASON_k_sockopt);
 	/* We saw only the first page of a longer value: the kernel is to take the caller's own
 	 * copy. */

@@ -77,7 +77,7 @@ FUZZ_MAKE = $(MAKE) CC=$(CLANG) SAN=fuzzer-no-link,address,undefined B=build/fuz
 
 $(B)/tests/fuzz/%: tests/fuzz/%.c $(B)/libegret.a $(EMBED_H)
 	$(call say,FUZZ,$<) mkdir -p $(@D)
-	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -o $@ $< $(B)/libegret.a $(LDFLAGS) -fsanitize=fuzzer $(LDLIBS)
+	$(Q)$(CC) $(CPPFLAGS) -Ibpf $(CFLAGS) -MMD -MP -o $@ $< $(B)/libegret.a $(LDFLAGS) -fsanitize=fuzzer $(LDLIBS)
 
 .PHONY: fuzz fuzz-replay fuzz-bins
 fuzz-bins: $(FUZZ_BIN)

@@ -41,29 +41,52 @@ static __always_inline int count_may_report(struct cgroup *cgroup, __u32 slot)
 	return l->slot[i].n++ < COUNT_EVENTS_PER_S;
 }
 
-static __always_inline void count_submit(enum eg_hook hook, enum eg_reason reason,
-					 const struct eg_flow *flow)
+/* An event to be filled and submitted; NULL: there is no room, which is counted. */
+static __always_inline struct eg_event *count_reserve(enum eg_hook hook, enum eg_reason reason)
 {
 	struct eg_event *e = bpf_ringbuf_reserve(&eg_events, sizeof(*e), 0);
 
 	if (!e) {
 		count_key(EG_COUNT_EVENTS_LOST);
-		return;
+		return 0;
 	}
+	__builtin_memset(e, 0, sizeof(*e));
 	e->hook = hook;
 	e->reason = reason;
+	return e;
+}
+
+static __always_inline void count_submit(enum eg_hook hook, enum eg_reason reason,
+					 const struct eg_flow *flow)
+{
+	struct eg_event *e = count_reserve(hook, reason);
+
+	if (!e)
+		return;
 	__builtin_memcpy(&e->flow, flow, sizeof(e->flow));
 	bpf_ringbuf_submit(e, 0);
+}
+
+/* NULL as above, or when its cgroup sent too many of this reason. */
+static __always_inline struct eg_event *count_begin(struct cgroup *cgroup, enum eg_hook hook,
+						    enum eg_reason reason)
+{
+	if (count_may_report(cgroup, reason - LIMIT_FIRST))
+		return count_reserve(hook, reason);
+	count_key(EG_COUNT_EVENTS_LIMITED);
+	return 0;
 }
 
 /* One event, unless its cgroup sent too many of this reason. */
 static __always_inline void count_event(struct cgroup *cgroup, enum eg_hook hook,
 					enum eg_reason reason, const struct eg_flow *flow)
 {
-	if (count_may_report(cgroup, reason - LIMIT_FIRST))
-		count_submit(hook, reason, flow);
-	else
-		count_key(EG_COUNT_EVENTS_LIMITED);
+	struct eg_event *e = count_begin(cgroup, hook, reason);
+
+	if (!e)
+		return;
+	__builtin_memcpy(&e->flow, flow, sizeof(e->flow));
+	bpf_ringbuf_submit(e, 0);
 }
 
 /* The same for a packet that came through a device: whose cgroup's it is, nobody knows there. */

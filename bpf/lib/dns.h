@@ -9,10 +9,9 @@
  */
 #pragma once
 
-#include "lib/addr.h"
+#include "lib/name.h"
 
 #define DNS_MSG_MAX	   4096 /* bytes of a message that are looked at; a power of two */
-#define DNS_NAME_MAX	   252 /* of ".api.openai.com": a key of the trie holds no more */
 #define DNS_RECORDS_MAX	   64
 #define DNS_LABELS_MAX	   128 /* of a name that is skipped */
 #define DNS_PARAMS_MAX	   16 /* of one HTTPS record */
@@ -35,35 +34,10 @@ struct dns {
 	__u32 type, data, data_end;
 	/* while a name is decoded */
 	__u32 from, label;
-	__u32 name_n;
-	union {
-		__u8 name[512]; /* ".api.openai.com": lower case, a dot before each label */
-		__u64 name_word[512 / 8];
-	};
+	struct name name;
 	__u8 msg[DNS_MSG_MAX + 256]; /* room, so that 16 bytes at any masked offset are inside */
-	union { /* the same name for two tries: one key's list is the other's length */
-		struct {
-			__u32 unused;
-			struct eg_name_key key;
-		};
-		struct eg_allow_name_key listed;
-	};
 };
-_Static_assert(__builtin_offsetof(struct dns, key.s) == __builtin_offsetof(struct dns, listed.s),
-	       "both keys hold the name at one place");
-
-/* An index below a power of two, in one register that the verifier can follow: clang 14 otherwise
- * checks one copy and uses another. */
-#ifdef __bpf__
-#define DNS_INDEX(i, size)                                                                         \
-	({                                                                                         \
-		__u64 _i = (i);                                                                    \
-		asm volatile("%0 &= %1" : "+r"(_i) : "i"((size)-1));                               \
-		_i;                                                                                \
-	})
-#else
-#define DNS_INDEX(i, size) ((__u64)(i) & ((size)-1))
-#endif
+#define DNS_INDEX(i, size) NAME_INDEX(i, size)
 
 addr_inline __u8 dns_byte(const struct dns *d, __u32 at)
 {
@@ -102,20 +76,17 @@ addr_inline void dns_name_begin(struct dns *d, __u32 at)
 {
 	d->from = at;
 	d->label = 0;
-	d->name_n = 0;
-	for (__u32 i = 0; i < EG_NAME_PREFIX_BYTES / 8; i++)
-		d->name_word[i] = 0;
-	__builtin_memset(d->key.s, 0, sizeof(d->key.s));
+	name_begin(&d->name);
 }
 
 /* Decodes a byte of the name at d->from, following compression: a pointer costs a round too, so
- * that loops of them end. name_n 0: malformed or too long. */
+ * that loops of them end. name.n 0: malformed or too long. */
 addr_inline long dns_name_byte(struct dns *d)
 {
 	__u8 b;
 
-	if (d->from >= d->n || d->name_n >= DNS_NAME_MAX) {
-		d->name_n = 0;
+	if (d->from >= d->n || d->name.n >= NAME_MAX_BYTES) {
+		d->name.n = 0;
 		return 1;
 	}
 	b = dns_byte(d, d->from);
@@ -127,38 +98,24 @@ addr_inline long dns_name_byte(struct dns *d)
 			return 0;
 		}
 		if (b & 0xc0) {
-			d->name_n = 0;
+			d->name.n = 0;
 			return 1;
 		}
 		d->label = b;
 		b = '.';
 	} else {
 		d->label--;
-		if (b >= 'A' && b <= 'Z')
-			b |= 0x20;
-		else if (b == '.') /* inside a label: must not look like two */
+		b = name_lower(b);
+		if (b == '.') /* inside a label: must not look like two */
 			b = 0;
 	}
-	d->name[DNS_INDEX(d->name_n, sizeof(d->name))] = b;
-	d->name_n++;
+	d->name.s[DNS_INDEX(d->name.n, sizeof(d->name.s))] = b;
+	d->name.n++;
 	d->from++;
 	return 0;
 }
 
 #define DNS_NAME_ROUNDS 320
-
-/* Byte i of the key: the name backwards. */
-addr_inline long dns_key_byte(struct dns *d, __u32 i)
-{
-	__u64 to;
-
-	if (i >= d->name_n)
-		return 1;
-	to = DNS_INDEX(d->name_n - 1 - i, 256);
-	if (to < EG_NAME_BYTES)
-		d->key.s[to] = d->name[DNS_INDEX(i, sizeof(d->name))];
-	return 0;
-}
 
 /* The header: an answer, without error, to one question of the usual kind. */
 addr_inline int dns_header(struct dns *d)
@@ -207,24 +164,4 @@ addr_inline int dns_addr(const struct dns *d, __u32 at, __u32 n, struct eg_addr 
 		__builtin_memcpy(ret, p, 16);
 	}
 	return 1;
-}
-
-/* Whether the name in d->name is one of those that a rule found by its key stands for. Bytes behind
- * a short name are zeroed by dns_name_begin(), so that a longer prefix does not match. */
-addr_inline int dns_name_matches(const struct dns *d, const struct eg_name *rule)
-{
-	if (rule->exact)
-		return d->name_n == rule->name_n;
-	if (rule->n_prefixes == 0)
-		return 1;
-	for (__u32 i = 0; i < EG_NAME_PREFIXES; i++) {
-		const struct eg_name_prefix *p = &rule->prefix[i];
-		__u64 differs = 0;
-
-		for (__u32 k = 0; k < EG_NAME_PREFIX_BYTES / 8; k++)
-			differs |= (d->name_word[k] ^ p->want[k]) & p->mask[k];
-		if (i < rule->n_prefixes && !differs)
-			return 1;
-	}
-	return 0;
 }

@@ -20,6 +20,7 @@
 #define IPV6_2292PKTOPTS  6
 #define IPV6_RTHDR	  57
 #define IP_OPTIONS	  4
+#define TCP_REPAIR	  19
 #define PF_KTHREAD	  0x00200000
 #define IPPROTO_ICMPV6	  58
 #define IPPROTO_MPTCP_NUM 262

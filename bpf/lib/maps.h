@@ -6,7 +6,7 @@
  */
 #pragma once
 
-#include "egret/abi.h"
+#include "lib/sni.h"
 
 /*
  * Sockets of egret itself: the only exemption. Written by the monitor through a socket's fd, and by
@@ -135,8 +135,9 @@ struct {
 } eg_resolver SEC(".maps");
 
 /*
- * What was learned, on the cgroup of the socket that got the answer; it dies with it. Written by
- * eg_ingress, read by the connect, sendmsg and egress hooks. No memory: not learned, counted.
+ * What was learned, on the cgroup of the socket that got the answer, or sent the server name; it
+ * dies with it. Written by eg_ingress and eg_egress, read by the connect, sendmsg and egress hooks.
+ * No memory: not learned, counted.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_CGRP_STORAGE);
@@ -259,3 +260,31 @@ struct {
 	__type(key, int);
 	__type(value, struct open);
 } eg_open SEC(".maps");
+
+/* What the tripwire knows of a connection (lib/trip.h). */
+struct trip {
+	__u32 phase; /* enum trip_phase */
+	__u32 reason; /* of TRIP_TRIPPED */
+	__u32 seq; /* of its first payload byte that we saw */
+	__u32 seen; /* bytes there were when it was last held */
+	__u32 stalls; /* times it was held with no more of them */
+	__u32 reported;
+};
+
+/* On the socket, from its first payload to its end. Written and read by eg_egress, while the
+ * kernel has the socket locked. No memory: the packet is dropped, the kernel sends it again. */
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct trip);
+} eg_trip SEC(".maps");
+
+/* The same, while the server name is read. On the socket rather than one a CPU: this runs for
+ * processes, and can be preempted. */
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct sni);
+} eg_sni SEC(".maps");

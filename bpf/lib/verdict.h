@@ -52,6 +52,12 @@ static __always_inline int verdict_drop(enum eg_hook hook, enum eg_reason reason
 	return VERDICT_REFUSE;
 }
 
+/* Not now: the kernel keeps the bytes and comes again with more of them. No denial yet. */
+static __always_inline int verdict_hold(void)
+{
+	return VERDICT_REFUSE;
+}
+
 /* Of tcx programs (linux/bpf.h enum tcx_action_base, absent before Linux 6.6). */
 #define VERDICT_FRAME_NEXT (-1)
 #define VERDICT_FRAME_DROP 2

@@ -230,12 +230,21 @@ _Static_assert(sizeof(struct eg_veth) == 32, "struct eg_veth is ABI");
  * EG_HOOK_SOCK_CREATE with reason `allowed` is no refusal: the first sockets of a network namespace
  * in which the monitor has no listener yet.
  */
+#define EG_EVENT_NAME 128
 struct eg_event {
 	__u32 hook; /* enum eg_hook */
 	__u32 reason; /* enum eg_reason (reasons.h) */
 	struct eg_flow flow;
+	/* The connection as its socket has it, where the monitor is to end it; lport 0: it is not.
+	 */
+	struct eg_addr laddr, raddr;
+	__u16 lport, rport;
+	__u32 pad;
+	/* A host name of which the event is, cut to fit, padded with NUL; bytes as a workload or
+	 * its resolver sent them. */
+	char name[EG_EVENT_NAME];
 };
-_Static_assert(sizeof(struct eg_event) == 168, "struct eg_event is ABI");
+_Static_assert(sizeof(struct eg_event) == 336, "struct eg_event is ABI");
 
 enum eg_hook {
 	EG_HOOK_CONNECT4,
@@ -263,4 +272,6 @@ enum eg_hook {
 #define EG_COUNT_DNS_LEARNED	   (EG_COUNT_EVENTS_LOST + 3) /* addresses */
 #define EG_COUNT_DNS_BAD	   (EG_COUNT_EVENTS_LOST + 4) /* not understood */
 #define EG_COUNT_DNS_ECH	   (EG_COUNT_EVENTS_LOST + 5) /* governed names with ECH keys */
-#define EG_COUNT_MAX		   (EG_COUNT_EVENTS_LOST + 6)
+#define EG_COUNT_SNI_OTHER	   (EG_COUNT_EVENTS_LOST + 6) /* hellos with a name that is free */
+#define EG_COUNT_SNI_NONE	   (EG_COUNT_EVENTS_LOST + 7) /* connections without one, or older */
+#define EG_COUNT_MAX		   (EG_COUNT_EVENTS_LOST + 8)

@@ -14,7 +14,7 @@
 	X(eg_limit, "rate of events by cgroup and reason")                                         \
 	X(eg_name, "names whose addresses are learned from DNS")                                   \
 	X(eg_resolver, "resolvers whose answers are believed")                                     \
-	X(eg_learned, "addresses learned from DNS, by cgroup")                                     \
+	X(eg_learned, "addresses learned from DNS and server names, by cgroup")                    \
 	X(eg_netns, "network namespaces that have a listener")                                     \
 	X(eg_veth, "devices of workloads' network namespaces")                                     \
 	X(eg_switch, "whether policy has modes at all")                                            \
@@ -23,7 +23,9 @@
 	X(eg_allow_name, "names on allow-lists")                                                   \
 	X(eg_allow_rule, "what a rule of an allow-list lets through")                              \
 	X(eg_allowed, "addresses of allowed names, by cgroup")                                     \
-	X(eg_open, "sockets that a rule or a peer opened")
+	X(eg_open, "sockets that a rule or a peer opened")                                         \
+	X(eg_trip, "connections whose server name was looked for")                                 \
+	X(eg_sni, "server names being read")
 
 /* BPF programs: X(name, attach point as bpftool prints it, attached in this order). */
 #define EG_PROGS(X)                                                                                \

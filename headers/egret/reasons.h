@@ -76,12 +76,14 @@
 	X(k_storage, 0, 111, "the kernel had no memory for a flow record")                         \
 	X(k_bound_device, 0, 101, "a socket bound to a device cannot be redirected")               \
 	X(k_protocol, 0, 93, "this socket type or protocol is refused for enforced cgroups")       \
-	X(k_sockopt, 0, 1, "source routing options are refused for enforced cgroups")              \
+	X(k_sockopt, 0, 1, "source routing and TCP repair are refused for enforced cgroups")       \
 	X(k_packet, 0, 1, "a packet to a governed endpoint outside egret was dropped")             \
 	X(k_veth, 0, 0,                                                                            \
 	  "a packet from a workload's network namespace to a governed endpoint was dropped")       \
 	X(k_egress_denied, 0, 111, "policy denies this workload what is not on its list")          \
-	X(k_quic, 0, 111, "UDP port 443 (QUIC) is refused where TLS is captured; use TCP")
+	X(k_quic, 0, 111, "UDP port 443 (QUIC) is refused where TLS is captured; use TCP")         \
+	X(k_tripwire, 0, 103, "a governed server name was sent to an address nobody knew")         \
+	X(k_hello, 0, 103, "a TLS ClientHello could not be read on its way to an unknown address")
 
 enum eg_reason {
 #define X(name, status, error, text) EG_REASON_##name,

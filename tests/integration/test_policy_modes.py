@@ -46,7 +46,12 @@ def test_deny_holds_for_its_cgroup_and_for_no_other(world, start):
     assert connect(world, FREE, 443, world.group("other")) == 0
     assert connect(world, PROVIDERS, 443, world.load) == 0  # through egret
     event, = wait_for(lambda: daemon.egret("event", "list", "--reason", "k_egress_denied"), what="event")[-1:]
-    assert "allow-list" in event["text"]
+    entry = event["text"].split('"')[1]
+    assert entry == f"{FREE}:443/tcp"
+    daemon.write_policy(agent_policy(world, agent_has=deny(entry)))  # what it says is enough, and no more
+    daemon.egret("policy", "load")
+    assert connect(world, FREE, 443, world.load) == 0
+    assert connect(world, FREE, 80, world.load) == ECONNREFUSED
 
 
 def test_new_cgroups_get_what_policy_says_of_them(world, start):

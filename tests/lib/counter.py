@@ -29,6 +29,10 @@ while True:
         continue
     if dst in watched:
         syn = proto == 6 and (p[at + 13] & 0x12) == 2
+        if proto == 6:
+            total = int.from_bytes(p[2:4], "big") if a[1] == 0x0800 else 40 + int.from_bytes(p[4:6], "big")
+            tcp = total - at - (p[at + 12] >> 4) * 4
+            seen[f"{dst} bytes"] = seen.get(f"{dst} bytes", 0) + tcp
         key = f"{dst} {proto} " + ("syn" if syn else "data")
         seen[key] = seen.get(key, 0) + 1
     elif dst == marker_at and p[-6:] == b"marker":
@@ -49,7 +53,7 @@ class Counter:
         assert self.proc.stdout.readline() == "ready\n"
 
     def read(self, world):
-        """{"ADDRESS PROTOCOL syn|data": packets} of all that was sent before this call: a marker to
+        """{"ADDRESS PROTOCOL syn|data": packets, "ADDRESS bytes": TCP payload} of all that was sent before this call: a marker to
         an address that is not governed comes after it."""
         world.python(MARK.format(self.marker_at))
         ready, _, _ = select.select([self.proc.stdout], [], [], 10)
@@ -59,6 +63,10 @@ class Counter:
     def connections(self, world):
         """How many TCP connections to governed addresses were begun."""
         return sum(n for key, n in self.read(world).items() if key.endswith(" 6 syn"))
+
+    def payload(self, world):
+        """Bytes of TCP payload that arrived at watched addresses; retransmissions count, too."""
+        return sum(n for key, n in self.read(world).items() if key.endswith(" bytes"))
 
     def stop(self):
         self.proc.kill()

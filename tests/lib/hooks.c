@@ -26,8 +26,12 @@
 #include "dataplane/inspect.h"
 #include "egret/reasons.h"
 
+#define SEVER_MAX 64
+
 struct test {
 	struct dataplane *dp;
+	struct eg_event severed[SEVER_MAX]; /* seen by `events`, for `sever` */
+	unsigned n_severed;
 	int flow_fd;
 	int listener[16];
 	unsigned n_listeners;
@@ -145,23 +149,40 @@ static int run_accept(struct test *t)
 	return write(fd, "E", 1) == 1 ? 1 : -EIO;
 }
 
+struct printing {
+	struct test *t;
+	unsigned n;
+};
+
 static void print_event(void *ctx, const struct eg_event *e)
 {
-	unsigned *n = ctx;
+	struct printing *p = ctx;
 
-	printf("%s{\"hook\":\"%s\",\"reason\":\"%s\",\"flow\":", (*n)++ ? "," : "",
-	       inspect_hook_name(e->hook), reason_name(e->reason));
+	printf("%s{\"hook\":\"%s\",\"reason\":\"%s\",\"name\":\"%s\",\"flow\":", p->n++ ? "," : "",
+	       inspect_hook_name(e->hook), reason_name(e->reason), e->name);
 	print_flow(&e->flow);
 	printf("}");
+	if (e->lport && p->t->n_severed < SEVER_MAX)
+		p->t->severed[p->t->n_severed++] = *e;
+}
+
+/* "sever": ends the connections that events were about. */
+static int run_sever(struct test *t)
+{
+	int r = 0;
+
+	for (; t->n_severed && r == 0; t->n_severed--)
+		r = dataplane_sever(t->dp, -1, &t->severed[t->n_severed - 1]);
+	return r;
 }
 
 static int run_events(struct test *t)
 {
-	unsigned n = 0;
+	struct printing p = { .t = t };
 	int r;
 
 	printf("{\"events\":[");
-	r = dataplane_events_drain(t->dp, 1000, print_event, &n);
+	r = dataplane_events_drain(t->dp, 1000, print_event, &p);
 	printf("],\"r\":%d}\n", r);
 	return 1;
 }
@@ -180,8 +201,10 @@ static int run_counts(const struct inspect *in)
 				printf(",\"%s.%s\":%" PRIu64, inspect_hook_name(h), reason_name(k),
 				       c.by[h][k]);
 	printf(",\"lost\":%" PRIu64 ",\"limited\":%" PRIu64 ",\"dns_answers\":%" PRIu64
-	       ",\"dns_learned\":%" PRIu64 ",\"dns_bad\":%" PRIu64 ",\"dns_ech\":%" PRIu64 "}\n",
-	       c.events_lost, c.events_limited, c.dns_answers, c.dns_learned, c.dns_bad, c.dns_ech);
+	       ",\"dns_learned\":%" PRIu64 ",\"dns_bad\":%" PRIu64 ",\"dns_ech\":%" PRIu64
+	       ",\"sni_other\":%" PRIu64 ",\"sni_none\":%" PRIu64 "}\n",
+	       c.events_lost, c.events_limited, c.dns_answers, c.dns_learned, c.dns_bad, c.dns_ech,
+	       c.sni_other, c.sni_none);
 	return 1;
 }
 
@@ -489,6 +512,8 @@ static int run(struct test *t, const char *line, struct diag *d)
 		return dataplane_modes_switch(t->dp, line[7] == '1');
 	if (strncmp(line, "held", 4) == 0) /* still connected? */
 		return send(t->held, "x", 1, MSG_NOSIGNAL) == 1 ? 0 : -errno;
+	if (strncmp(line, "sever", 5) == 0)
+		return run_sever(t);
 	if (strncmp(line, "sweep", 5) == 0)
 		return run_sweep(t);
 	if (strncmp(line, "events", 6) == 0)

@@ -146,7 +146,8 @@ int rows_counts(const struct inspect_counts *c, rows_fn fn, void *ctx)
 		uint64_t count;
 	} others[] = { { "events_lost", c->events_lost }, { "events_limited", c->events_limited },
 		       { "dns_answers", c->dns_answers }, { "dns_learned", c->dns_learned },
-		       { "dns_bad", c->dns_bad },	  { "dns_ech", c->dns_ech } };
+		       { "dns_bad", c->dns_bad },	  { "dns_ech", c->dns_ech },
+		       { "sni_other", c->sni_other },	  { "sni_none", c->sni_none } };
 	int r = 0;
 
 	for (uint32_t h = 0; h < EG_HOOK_COUNT; h++)

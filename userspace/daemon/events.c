@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "control/rows.h"
+#include "daemon/advice.h"
 #include "daemon/namespaces.h"
 #include "dataplane/dataplane.h"
 #include "dataplane/inspect.h"
@@ -33,37 +34,6 @@ static const struct {
 	EG_REASONS(X)
 #undef X
 };
-
-const char *events_advice(enum eg_reason reason)
-{
-	switch (reason) {
-	case EG_REASON_k_veth:
-		return "a raw socket, or traffic forwarded or rewritten in the namespace: find its "
-		       "sender "
-		       "there";
-	case EG_REASON_k_port:
-		return "use https on port 443, or add the port to `ports` in egret.json";
-	case EG_REASON_k_udp:
-		return "nothing to do: the client falls back to TCP";
-	case EG_REASON_k_quic:
-		return "nothing to do: the client falls back to TCP, where the server name is read";
-	case EG_REASON_k_egress_denied:
-		return "add the address, or the name it was resolved from, to the workload's "
-		       "allow-list";
-	case EG_REASON_k_protocol:
-		return "use TCP; raw sockets can be let through with `allow_raw` in egret.json";
-	case EG_REASON_k_bound_device:
-		return "do not bind the socket to a device";
-	case EG_REASON_k_packet:
-		return "connections made before egret started must be made again";
-	case EG_REASON_k_storage:
-		return "the kernel is short of memory: free some";
-	case EG_REASON_tls_untrusted:
-		return "run it with `egret run`, or set the variables that `egret ca export` names";
-	default:
-		return "";
-	}
-}
 
 static void log_note(const char *from, const struct eg_note *n)
 {
@@ -98,7 +68,7 @@ void events_note(struct events *e, const char *from, struct eg_note *n)
 	if (n->reason >= EG_REASON_COUNT)
 		return;
 	if (!n->text[0])
-		(void)slice_copy(slice_str(events_advice((enum eg_reason)n->reason)), n->text,
+		(void)slice_copy(slice_str(advice_reason((enum eg_reason)n->reason)), n->text,
 				 sizeof(n->text));
 	deliver(e, from, n);
 }
@@ -146,11 +116,24 @@ static void attest_netns(struct events *e, uint64_t netns, struct pending *w)
 	identity_attest(e->opts.identity, &flow, on_identified, w);
 }
 
+/* One whose client has gone, or whose namespace we do not hold, stays held back by the gate. */
+static void sever(struct events *e, const struct eg_event *ev)
+{
+	int fd, r = namespaces_fd(e->opts.namespaces, ev->flow.netns, &fd);
+
+	if (r == 0)
+		r = dataplane_sever(e->opts.dp, fd, ev);
+	if (r < 0 && r != -ENOENT)
+		log_warn_limited("a connection that the tripwire stopped cannot be ended: %s: its "
+				 "client waits until its own timeout, and sends nothing",
+				 strerror(-r));
+}
+
 static void on_event(void *ctx, const struct eg_event *ev)
 {
-	const char *advice = events_advice((enum eg_reason)ev->reason);
 	bool is_new_netns = ev->hook == EG_HOOK_SOCK_CREATE && ev->reason == EG_REASON_allowed;
 	struct events *e = ctx;
+	const char *advice = NULL;
 	struct pending *w;
 	struct eg_note n;
 
@@ -160,8 +143,13 @@ static void on_event(void *ctx, const struct eg_event *ev)
 		advice = namespaces_seen(e->opts.namespaces, &ev->flow);
 	if (is_new_netns)
 		return;
+	if (ev->lport)
+		sever(e, ev);
 	fill(&n, ev);
-	(void)slice_copy(slice_str(advice), n.text, sizeof(n.text));
+	if (advice)
+		(void)slice_copy(slice_str(advice), n.text, sizeof(n.text));
+	else
+		advice_event(ev, n.text, sizeof(n.text));
 	w = e->pending < PENDING_MAX ? malloc(sizeof(*w)) : NULL;
 	if (!w) {
 		deliver(e, "kernel", &n);

@@ -28,5 +28,3 @@ int events_new(const struct events_opts *o, struct events **ret) _must_check_;
 struct events *events_free(struct events *e);
 /* A note as a child sent it: its texts are bounded here, its words believed. */
 void events_note(struct events *e, const char *from, struct eg_note *note);
-/* What a person can do about a reason; "" where the text of the reason says all. */
-const char *events_advice(enum eg_reason reason);

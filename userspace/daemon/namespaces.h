@@ -43,6 +43,8 @@ struct namespaces *namespaces_free(struct namespaces *n);
 const char *namespaces_seen(struct namespaces *n, const struct eg_flow *flow) _must_check_;
 /* A process that is or was in that namespace; 0: it is none of those. */
 pid_t namespaces_whose(const struct namespaces *n, uint64_t netns);
+/* A borrowed fd of it; -1 for the monitor's own. -ENOENT: it is none of those. */
+int namespaces_fd(const struct namespaces *n, uint64_t netns, int *ret_fd) _must_check_;
 /* Hands worker `index`, just started, the listeners that are its. */
 int namespaces_send(const struct namespaces *n, struct channel *ch, unsigned index) _must_check_;
 /* The one after `*cursor` (0: the first) as a borrowed fd, moving the cursor; -ENOENT at the end.

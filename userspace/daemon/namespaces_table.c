@@ -112,6 +112,16 @@ pid_t namespaces_whose(const struct namespaces *n, uint64_t netns)
 	return ns ? ns->witness.tgid : 0;
 }
 
+int namespaces_fd(const struct namespaces *n, uint64_t netns, int *ret_fd)
+{
+	const struct namespace *ns = namespaces_by_cookie(n, netns);
+
+	if (!ns && netns != n->home)
+		return -ENOENT;
+	*ret_fd = ns ? ns->fd : -1;
+	return 0;
+}
+
 int namespaces_send(const struct namespaces *n, struct channel *ch, unsigned index)
 {
 	unsigned n_workers = children_workers(n->opts.children);

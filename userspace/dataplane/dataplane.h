@@ -136,6 +136,9 @@ int dataplane_events_drain(struct dataplane *dp, unsigned max, dataplane_event_f
  * many, or -errno (-EPROTONOSUPPORT, -EOPNOTSUPP: the kernel cannot; the gate holds without it).
  */
 int dataplane_sweep(struct dataplane *dp, int netns_fd) _must_check_;
+/* Destroys the connection that an event names (lport not 0), in the network namespace of netns_fd
+ * (-1: the caller's): its owner gets ECONNABORTED. -ENOENT: it has gone meanwhile. */
+int dataplane_sever(struct dataplane *dp, int netns_fd, const struct eg_event *e) _must_check_;
 
 /*
  * Names whose addresses the kernel learns from DNS answers (host names or patterns, lower case), in

@@ -117,7 +117,9 @@ int inspect_counts(const struct inspect *in, struct inspect_counts *ret)
 		       { EG_COUNT_DNS_ANSWERS, &ret->dns_answers },
 		       { EG_COUNT_DNS_LEARNED, &ret->dns_learned },
 		       { EG_COUNT_DNS_BAD, &ret->dns_bad },
-		       { EG_COUNT_DNS_ECH, &ret->dns_ech } };
+		       { EG_COUNT_DNS_ECH, &ret->dns_ech },
+		       { EG_COUNT_SNI_OTHER, &ret->sni_other },
+		       { EG_COUNT_SNI_NONE, &ret->sni_none } };
 
 	if (n < 0)
 		return n;

@@ -74,6 +74,7 @@ struct inspect_counts {
 	uint64_t events_lost; /* the ring buffer was full */
 	uint64_t events_limited; /* held back by the rate limit per cgroup and reason */
 	uint64_t dns_answers, dns_learned, dns_bad, dns_ech; /* of eg_ingress */
+	uint64_t sni_other, sni_none; /* of the tripwire: what passed it */
 };
 int inspect_counts(const struct inspect *in, struct inspect_counts *ret) _must_check_;
 /* enum eg_hook as people read it: "connect4". */
