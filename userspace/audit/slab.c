@@ -348,6 +348,7 @@ static bool has_id(const struct eg_record *r)
 
 size_t slab_drain(struct slab *s, size_t max, slab_fn fn, void *ctx)
 {
+	struct eg_record r; /* a copy: the slot is not believed twice */
 	uint64_t count;
 
 	if (s->wake_fd >= 0)
@@ -357,7 +358,6 @@ size_t slab_drain(struct slab *s, size_t max, slab_fn fn, void *ctx)
 	s->given = 0;
 	while (s->given < max && s->next + s->given < s->n_pending) {
 		uint32_t i = s->pending[s->next + s->given++].at;
-		struct eg_record r;
 
 		memcpy(&r, &s->slot[i].record, sizeof(r));
 		sanitize(&r, atomic_load(&s->head->state[i]) == SLAB_ORPHANED);

@@ -7,6 +7,8 @@
 
 struct loop {
 	struct ev_loop *ev;
+	bool in_callback;
+	uint64_t now_us; /* in a callback: 0 until somebody asks */
 };
 
 struct loop *loop_new(void)
@@ -42,21 +44,32 @@ void loop_stop(struct loop *l)
 	ev_break(l->ev, EVBREAK_ALL);
 }
 
-uint64_t loop_now_us(const struct loop *l)
+/* libev keeps no accessor for its monotonic clock. */
+uint64_t loop_now_us(struct loop *l)
 {
-	/* ev_now() is wall time and libev keeps no accessor for its monotonic clock, so this reads
-	 * the vDSO: about 20 ns. */
-	(void)l;
-	return clock_mono_us();
+	if (!l->in_callback)
+		return clock_mono_us();
+	if (!l->now_us)
+		l->now_us = clock_mono_us();
+	return l->now_us;
+}
+
+static void enter(struct loop *l)
+{
+	l->in_callback = true;
+	l->now_us = 0;
 }
 
 static void on_io(struct ev_loop *ev, ev_io *w, int revents)
 {
 	struct io *io = container_of(w, struct io, ev);
+	struct loop *l = io->loop;
 
 	(void)ev;
+	enter(l);
 	/* EV_ERROR: the fd is bad; let the owner's read or write find out. */
 	io->on_ready(io, revents & EV_ERROR ? IO_READ | IO_WRITE : revents & (IO_READ | IO_WRITE));
+	l->in_callback = false;
 }
 
 void io_start(struct io *io, struct loop *l, int fd, int events, io_fn on_ready)
@@ -91,10 +104,13 @@ void io_stop(struct io *io)
 static void on_timer(struct ev_loop *ev, ev_timer *w, int revents)
 {
 	struct timer *t = container_of(w, struct timer, ev);
+	struct loop *l = t->loop;
 
 	(void)ev;
 	(void)revents;
+	enter(l);
 	t->on_time(t);
+	l->in_callback = false;
 }
 
 void timer_start(struct timer *t, struct loop *l, uint64_t delay_us, timer_fn on_time)
@@ -121,10 +137,13 @@ bool timer_is_running(const struct timer *t)
 static void on_signal(struct ev_loop *ev, ev_signal *w, int revents)
 {
 	struct sig *s = container_of(w, struct sig, ev);
+	struct loop *l = s->loop;
 
 	(void)ev;
 	(void)revents;
+	enter(l);
 	s->on_signal(s, w->signum);
+	l->in_callback = false;
 }
 
 void sig_start(struct sig *s, struct loop *l, int signo, sig_fn fn)
@@ -143,11 +162,14 @@ void sig_stop(struct sig *s)
 
 static void on_prepare(struct ev_loop *ev, ev_prepare *w, int revents)
 {
-	struct later *l = container_of(w, struct later, ev);
+	struct later *later = container_of(w, struct later, ev);
+	struct loop *l = later->loop;
 
 	(void)revents;
 	ev_prepare_stop(ev, w);
-	l->on_later(l);
+	enter(l);
+	later->on_later(later);
+	l->in_callback = false;
 }
 
 void later_arm(struct later *w, struct loop *l, later_fn fn)
@@ -169,10 +191,13 @@ void later_disarm(struct later *w)
 static void on_idle(struct ev_loop *ev, ev_idle *w, int revents)
 {
 	struct idle *i = container_of(w, struct idle, ev);
+	struct loop *l = i->loop;
 
 	(void)ev;
 	(void)revents;
+	enter(l);
 	i->on_idle(i);
+	l->in_callback = false;
 }
 
 void idle_arm(struct idle *w, struct loop *l, idle_fn fn)

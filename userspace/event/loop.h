@@ -20,8 +20,8 @@ struct loop *loop_new(void) _must_check_; /* NULL: out of memory or fds */
 struct loop *loop_free(struct loop *l); /* returns NULL */
 void loop_run(struct loop *l); /* until loop_stop() */
 void loop_stop(struct loop *l);
-/* CLOCK_MONOTONIC, µs, read once per iteration: cheap and consistent within one. */
-uint64_t loop_now_us(const struct loop *l);
+/* CLOCK_MONOTONIC, µs. In a callback of the loop, the time at which it first asked. */
+uint64_t loop_now_us(struct loop *l);
 
 enum io_events { IO_READ = EV_READ, IO_WRITE = EV_WRITE };
 

@@ -1,12 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "proto/json_path.h"
 
+static size_t key_length(const char *text)
+{
+	size_t n = 0;
+
+	while (text[n] && text[n] != '.' && text[n] != '[')
+		n++;
+	return n;
+}
+
 int json_path_parse(const char *text, struct json_path *ret)
 {
 	struct json_path p = { 0 };
 
 	for (;;) {
-		size_t n = strcspn(text, ".[");
+		size_t n = key_length(text);
 
 		if (n == 0 || p.n == JSON_PATH_STEPS_MAX)
 			return -EINVAL;

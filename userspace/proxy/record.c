@@ -70,7 +70,7 @@ void record_caller(struct exchange *x)
 void record_mask(const struct exchange *x, char *path)
 {
 	while (*path) {
-		size_t n = strcspn(path, "/"), prefix;
+		size_t n = (size_t)(strchrnul(path, '/') - path), prefix;
 
 		if (n >= KEY_LEAST && x->gen &&
 		    catalogue_find_key_prefix(x->gen->catalogue, slice_of(path, n), &prefix) >= 0)
@@ -147,7 +147,8 @@ void record_commit(struct exchange *x)
 	if (!x->decided)
 		r->decision = x->end;
 	r->bytes_in = x->body_in;
-	r->total_us = loop_now_us(x->w->loop) - x->start_us;
+	/* Not the loop's: a refusal begins and ends in one callback. */
+	r->total_us = clock_mono_us() - x->start_us;
 	x->caller->share->records--;
 	slab_commit(x->w->slab, r);
 }
