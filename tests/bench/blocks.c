@@ -96,8 +96,7 @@ int main(int argc, char **argv)
 
 	if ((argc != 6 && argc != 7) || inet_pton(AF_INET, argv[1], &to.sin_addr) != 1 ||
 	    (argc == 7 && read_first(argv[6]) < 0)) {
-		(void)fprintf(stderr,
-			      "usage: blocks IPV4 PORT CONNECTIONS COUNT WINDOW [FILE]\n");
+		(void)fprintf(stderr, "usage: blocks IPV4 PORT CONNECTIONS COUNT WINDOW [FILE]\n");
 		return 2;
 	}
 	to.sin_port = htons((uint16_t)strtoul(argv[2], NULL, 10));

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The far end of connect.c and blocks.c: takes any TCP connection and any datagram, throws away what
- * comes and answers one byte to each 64 KiB of a connection. Prints "ready".
+ * The far end of connect.c and blocks.c: takes any TCP connection and any datagram, throws away
+ * what comes and answers one byte to each 64 KiB of a connection. Prints "ready".
  *
  *   peer IPV4 PORT
  */
@@ -82,7 +82,8 @@ int main(int argc, char **argv)
 	}
 	at.sin_port = htons((uint16_t)strtoul(argv[2], NULL, 10));
 	listener = open_socket(&at, SOCK_STREAM);
-	datagrams = open_socket(&at, SOCK_DGRAM); /* never read: its buffer is full, the rest is lost */
+	datagrams =
+		open_socket(&at, SOCK_DGRAM); /* never read: its buffer is full, the rest is lost */
 	if (listener < 0 || datagrams < 0 || watch(epoll, listener) < 0) {
 		perror("peer");
 		return 1;

@@ -84,7 +84,8 @@ static int dial(const struct relay *r)
 	if (fd < 0)
 		return -1;
 	if (setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)) < 0 ||
-	    (connect(fd, (const struct sockaddr *)&r->to, sizeof(r->to)) < 0 && errno != EINPROGRESS)) {
+	    (connect(fd, (const struct sockaddr *)&r->to, sizeof(r->to)) < 0 &&
+	     errno != EINPROGRESS)) {
 		(void)close(fd);
 		return -1;
 	}
@@ -104,8 +105,8 @@ static void accept_one(struct relay *r, int fd)
 	p->upstream = (struct end){ p, &p->client, dial(r), { -1, -1 }, 0 };
 	if (p->upstream.fd < 0 || setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)) < 0 ||
 	    pipe2(p->client.pipe, O_CLOEXEC | O_NONBLOCK) < 0 ||
-	    pipe2(p->upstream.pipe, O_CLOEXEC | O_NONBLOCK) < 0 ||
-	    watch(r, fd, &p->client) < 0 || watch(r, p->upstream.fd, &p->upstream) < 0)
+	    pipe2(p->upstream.pipe, O_CLOEXEC | O_NONBLOCK) < 0 || watch(r, fd, &p->client) < 0 ||
+	    watch(r, p->upstream.fd, &p->upstream) < 0)
 		pair_end(r, p);
 }
 
