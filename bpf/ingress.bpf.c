@@ -3,7 +3,8 @@
  * Learns addresses of governed names from DNS answers, before the client has them: the packet is
  * read on its way into the socket. A convenience for names with many or changing addresses, never
  * the boundary: what is learned is redirected, what is not is caught elsewhere. In cgroups that may
- * reach a list of names only, also the addresses of those names. Always lets pass.
+ * reach a list of names only, also the addresses of those names. Lets all of it pass; drops only
+ * what would reach a listener beside egret's own.
  */
 #include "lib/kernel.h"
 #include "lib/config.h"
@@ -296,6 +297,24 @@ static __always_inline int copy_message(struct __sk_buff *skb, __u32 at, struct 
 	return bpf_skb_load_bytes(skb, at, d->msg, n);
 }
 
+/*
+ * A listener beside egret's, at the same address: whoever owns the namespace can get it there past
+ * bind(), by leaving the port to the kernel and the kernel no other, and would be given a share of
+ * what is redirected.
+ */
+static __always_inline int is_intruder(struct __sk_buff *skb, struct bpf_sock *sk)
+{
+	struct sk_buff *kern = bpf_cast_to_kern_ctx(skb);
+	struct sock *ksk = kern->sk;
+	__u64 netns;
+
+	if (sk->state != TCP_LISTEN_STATE || sk->src_port != EG_PROXY_PORT || !ksk ||
+	    bpf_sk_storage_get(&eg_stamp, sk, 0, 0))
+		return 0;
+	netns = ksk->__sk_common.skc_net.net->net_cookie;
+	return bpf_map_lookup_elem(&eg_netns, &netns) ? 1 : 0;
+}
+
 SEC("cgroup_skb/ingress")
 int eg_ingress(struct __sk_buff *skb)
 {
@@ -305,8 +324,13 @@ int eg_ingress(struct __sk_buff *skb)
 
 	if (sk)
 		sk = bpf_sk_fullsock(sk);
-	if (!sk || (sk->protocol == IPPROTO_TCP && sk->dst_port != bpf_htons(DNS_PORT)))
+	if (!sk)
 		return verdict_allow();
+	if (sk->protocol == IPPROTO_TCP && sk->dst_port != bpf_htons(DNS_PORT)) {
+		if (is_intruder(skb, sk))
+			return verdict_drop(EG_HOOK_INGRESS, EG_REASON_k_bind_proxy_port);
+		return verdict_allow();
+	}
 	at = find_message(skb);
 	w = bpf_map_lookup_elem(&eg_dnswork, &zero);
 	if (!at || !w || w->busy)

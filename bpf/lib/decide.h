@@ -12,8 +12,6 @@
 #include "lib/permit.h"
 #include "lib/verdict.h"
 
-#define TCP_LISTEN_STATE 10
-
 /* Learned addresses count for the socket's cgroup and for the caller's. */
 static __always_inline void decide_lookup(struct bpf_sock_addr *ctx, const struct eg_addr *dst,
 					  struct governed *ret)

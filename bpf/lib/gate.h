@@ -9,8 +9,6 @@
 #include "lib/permit.h"
 #include "lib/skb.h"
 
-#define GATE_TCP_LISTEN 10
-
 /* The kernel's own sockets that answer for it: neighbour discovery, ICMP, resets. They are made
  * with a network namespace, in the cgroup of whoever made that. Not every kernel socket: some carry
  * what processes hand to them. */
@@ -62,7 +60,7 @@ __noinline int gate_modes(struct __sk_buff *skb, const struct packet *packet)
 	if (m.capture != EG_CAPTURE_NAMES && p.proto == IPPROTO_UDP && config_is_redirected(p.port))
 		return EG_REASON_k_quic;
 	if (m.egress == EG_EGRESS_ALLOW || gate_is_control(ksk) ||
-	    (ksk->sk_type == SOCK_STREAM && ksk->__sk_common.skc_state == GATE_TCP_LISTEN))
+	    (ksk->sk_type == SOCK_STREAM && ksk->__sk_common.skc_state == TCP_LISTEN_STATE))
 		return EG_REASON_allowed;
 	p.list = m.list;
 	return gate_permits(skb, ksk, packet, &p) ? EG_REASON_allowed : EG_REASON_k_egress_denied;

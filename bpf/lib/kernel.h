@@ -24,6 +24,7 @@
 #define PF_KTHREAD	  0x00200000
 #define IPPROTO_ICMPV6	  58
 #define IPPROTO_MPTCP_NUM 262
+#define TCP_LISTEN_STATE  10
 
 /* The kernel's own context behind ours: sock_addr programs get no helper for the socket's cgroup.
  */

@@ -298,6 +298,55 @@ except BlockingIOError:
 """
 
 
+# The port is the kernel's choice, which has one only; then the group of listeners that share a port is joined.
+INTRUDER = """
+import select, socket, sys
+family, address, how = int(sys.argv[1]), sys.argv[2], sys.argv[3]
+s = socket.socket(family)
+s.setsockopt(1, 2, 1); s.setsockopt(1, 15, 1)
+if how == "late":
+    s.setsockopt(0, 24, 1)  # IP_BIND_ADDRESS_NO_PORT
+s.bind((address, 0)); s.listen(1000)
+assert s.getsockname()[1] == 15001
+open("/proc/sys/net/ipv4/ip_local_port_range", "w").write("32768 60999")
+print("listens", flush=True)
+got = 0
+while sys.stdin not in select.select([s, sys.stdin], [], [])[0]:
+    s.accept(); got += 1
+print(got)
+"""
+VICTIM = """
+import socket, sys
+for _ in range(40):
+    s = socket.socket(int(sys.argv[1]), 1 | socket.SOCK_NONBLOCK); s.connect_ex((sys.argv[2], 443))
+"""
+
+
+@pytest.mark.parametrize("form", BOTH)
+@pytest.mark.parametrize("how", ["at once", "late"])
+def test_a_listener_beside_egrets_gets_nobody(arena, found, how, form):
+    """It is there first, egret's joins it, and the kernel shares connections out between both. By chance of the
+    namespace, connect() is shown the intruder, and refused, or egret's, and then the gate for what comes in sees it."""
+    pod = Pod(arena, {"at once": 40, "late": 41}[how] + (2 if form == "IPv6" else 0), wired=False)
+    sh("ip", "netns", "exec", pod.ns, "sysctl", "-qw", "net.ipv4.ip_local_port_range=15001 15001")
+    family, address = ("10", "::1") if form == "IPv6" else ("2", "127.0.0.1")
+    w = Watch(arena)
+    with stopped(arena.daemon):
+        thief = pod.start([PYTHON, "-c", INTRUDER, family, address, how], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                          text=True)
+        assert thief.stdout.readline() == "listens\n"
+    inode = os.stat(pod.path).st_ino
+    wait_for(lambda: [r for r in arena.daemon.egret("netns", "list") if r["ino"] == inode and
+                      r["ipv6" if form == "IPv6" else "ipv4"]], what="egret's listener")
+    arena.run_in(arena.group("load/victim"), [PYTHON, "-c", VICTIM, family, FORMS[form].target], ns=pod.path)
+    out, _ = thief.communicate("\n")
+    found("10b", f"listener beside egret's: {how}", form, f"{out.strip()} stolen", "ingress: k_bind_proxy_port",
+          w.arrived(), twin="no")
+    assert out == "0\n" and w.arrived() == 0
+    assert w.moved("ingress.k_bind_proxy_port") + w.moved("connect.k_no_listener") > 0
+    pod.close()
+
+
 @pytest.mark.parametrize("form", BOTH)
 @pytest.mark.parametrize("how, expected", [("bind", "bind 13"), ("reuse", "bind 13"), ("listen", f"connect {ECONNREFUSED}")])
 def test_a_listener_of_the_workloads_own(arena, found, how, expected, form):
