@@ -225,6 +225,18 @@ static int spliced(const struct target *t)
 	return saw(splice(p[0], NULL, fd, NULL, 4, 0));
 }
 
+/* Made an IPv4 socket of, after it was connected as an IPv6 one. */
+static int changed_family(const struct target *t)
+{
+	int fd = datagram_elsewhere(t), family = AF_INET;
+	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = t->to.v6.sin6_port };
+
+	if (setsockopt(fd, IPPROTO_IPV6, IPV6_ADDRFORM, &family, sizeof(family)) < 0)
+		give_up("IPV6_ADDRFORM");
+	memcpy(&to.sin_addr, t->to.v6.sin6_addr.s6_addr + 12, sizeof(to.sin_addr));
+	return saw(sendto(fd, "data", 4, 0, (struct sockaddr *)&to, sizeof(to)));
+}
+
 const struct attack attacks_datagram[] = {
 	{ "udp-connected", connected },
 	{ "udp-connected-anyway", connected_anyway },
@@ -246,5 +258,6 @@ const struct attack attacks_datagram[] = {
 	{ "udp-bound-device", bound_device },
 	{ "udp-dns-port", to_dns_port },
 	{ "udp-spliced", spliced },
+	{ "udp-changed-family", changed_family },
 	{ NULL, NULL },
 };

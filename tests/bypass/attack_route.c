@@ -20,20 +20,26 @@ static size_t options(const struct target *t, uint8_t *to)
 	return 8;
 }
 
-/* Type 4 (segments), the target being the segment that is left. */
+#define SEGMENTS 40 /* bytes of a routing header of two addresses */
+
+/* Type 4 (segments), by way of the target to an innocent address; type 2 (home): the target alone.
+ */
 static size_t segments(const struct target *t, uint8_t type, uint8_t next, uint8_t *to)
 {
-	const uint8_t head[] = { next, 2, type, 1, 0, 0, 0, 0 };
+	const uint8_t two[] = { next, 4, 4, 1, 1, 0, 0, 0 }, home[] = { next, 2, 2, 1, 0, 0, 0, 0 };
 
-	memcpy(to, head, sizeof(head));
-	memcpy(to + sizeof(head), &t->to.v6.sin6_addr, 16);
-	return 24;
+	memcpy(to, type == 4 ? two : home, 8);
+	memcpy(to + 8, type == 4 ? &t->free.v6.sin6_addr : &t->to.v6.sin6_addr, 16);
+	if (type != 4)
+		return 24;
+	memcpy(to + 24, &t->to.v6.sin6_addr, 16);
+	return SEGMENTS;
 }
 
 static int by_option(const struct target *t, int type)
 {
 	int fd = make_socket(t->family, type | SOCK_NONBLOCK, 0), r;
-	uint8_t route[24];
+	uint8_t route[SEGMENTS];
 
 	if (t->family == AF_INET)
 		r = setsockopt(fd, IPPROTO_IP, IP_OPTIONS, route, (socklen_t)options(t, route));
@@ -58,9 +64,9 @@ static int tcp_option(const struct target *t)
 	return by_option(t, SOCK_STREAM);
 }
 
-static int udp_ancillary(const struct target *t)
+static int by_ancillary(const struct target *t, uint8_t type6)
 {
-	_Alignas(struct cmsghdr) char control[CMSG_SPACE(24)] = { 0 };
+	_Alignas(struct cmsghdr) char control[CMSG_SPACE(SEGMENTS)] = { 0 };
 	struct iovec v = { .iov_base = (char[]){ "data" }, .iov_len = 4 };
 	union address to = t->free;
 	struct msghdr m = { .msg_name = &to,
@@ -68,8 +74,8 @@ static int udp_ancillary(const struct target *t)
 			    .msg_iov = &v,
 			    .msg_iovlen = 1,
 			    .msg_control = control };
-	uint8_t route[24];
-	size_t n = t->family == AF_INET ? options(t, route) : segments(t, 4, 0, route);
+	uint8_t route[SEGMENTS];
+	size_t n = t->family == AF_INET ? options(t, route) : segments(t, type6, 0, route);
 	struct cmsghdr *c;
 
 	m.msg_controllen = CMSG_SPACE(n);
@@ -79,6 +85,17 @@ static int udp_ancillary(const struct target *t)
 	c->cmsg_len = CMSG_LEN(n);
 	memcpy(CMSG_DATA(c), route, n);
 	return saw(sendmsg(make_socket(t->family, SOCK_DGRAM, 0), &m, 0));
+}
+
+static int udp_ancillary(const struct target *t)
+{
+	return by_ancillary(t, 4);
+}
+
+/* Of mobile IPv6: one address, and nobody needs a right for it. */
+static int udp_ancillary_home(const struct target *t)
+{
+	return by_ancillary(t, 2);
 }
 
 /* In a header of the caller's own. */
@@ -103,7 +120,7 @@ static int raw_route(const struct target *t)
 		n = sizeof(h) + options(t, packet + sizeof(h)) + 4;
 	} else {
 		struct ip6_hdr h = { .ip6_flow = htonl(6u << 28),
-				     .ip6_plen = htons(24 + 4),
+				     .ip6_plen = htons(SEGMENTS + 4),
 				     .ip6_nxt = IPPROTO_ROUTING,
 				     .ip6_hlim = 64,
 				     .ip6_src = t->own.v6.sin6_addr,
@@ -122,6 +139,7 @@ const struct attack attacks_route[] = {
 	{ "route-udp-option", udp_option },
 	{ "route-tcp-option", tcp_option },
 	{ "route-udp-ancillary", udp_ancillary },
+	{ "route-udp-ancillary-home", udp_ancillary_home },
 	{ "route-raw", raw_route },
 	{ NULL, NULL },
 };

@@ -145,6 +145,41 @@ def test_rewriting_at_the_device(arena, pods, found, form):
     judge(found, both(arena, pods, way), "10e", "nft netdev rewriting", form, VETH)
 
 
+@pytest.mark.parametrize("form", BOTH)
+@pytest.mark.parametrize("hook, priority", [("output", 300), ("postrouting", 300)])
+def test_rewriting_on_the_way_out(arena, pods, found, hook, priority, form):
+    """Without NAT, and behind it: the gate still comes later."""
+    saws = []
+
+    def way(pod, which):
+        f = "ip6" if form == "IPv6" else "ip"
+        nft(pod, f"""table {f} n {{ chain c {{ type filter hook {hook} priority {priority};
+                     {f} daddr {ALIAS[form]} {f} daddr set {address(form, which)}; }}; }}""")
+        saws.append(arena.run_attack("udp-connected", ALIAS[form], form, pod=pod))
+        nft(pod, "")
+    w = both(arena, pods, way)
+    judge(found, w, "10e", f"nft rewriting, {hook}", form, "egress.k_packet", saws[1])
+
+
+@pytest.mark.parametrize("form", BOTH)
+@pytest.mark.parametrize("inner", ["a socket", "a frame"])
+def test_a_tunnel_whose_far_end_is_the_governed_address(arena, pods, found, inner, form):
+    """VXLAN: the kernel's own socket sends, for packets of another; the cgroup's hook does not see those."""
+    def way(pod, which):
+        sends = 'socket.socket(2, 2).sendto(b"data", ("10.55.0.2", 9))' if inner == "a socket" else """
+            s = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM)
+            s.sendto(b"data" * 20, ("vx0", 0x88b5, 0, 0, bytes.fromhex("020000000002")))"""
+        pod.python(f"""
+            import socket, subprocess
+            for c in ("ip link add vx0 type vxlan id 7 remote {address(form, which)} dstport 443 dev eth0",
+                      "ip addr add 10.55.0.1/24 dev vx0", "ip link set vx0 up",
+                      "ip neigh add 10.55.0.2 lladdr 02:00:00:00:00:02 dev vx0"):
+                subprocess.run(c.split(), check=True)
+            {sends.strip()}
+            subprocess.run("ip link del vx0".split(), check=True)""")
+    judge(found, both(arena, pods, way), "+", f"VXLAN to it, {inner}", form, VETH)
+
+
 TUN = RAW + """
 import fcntl, os, subprocess
 t = os.open("/dev/net/tun", os.O_RDWR)
