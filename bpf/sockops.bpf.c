@@ -103,7 +103,7 @@ static __always_inline void on_accept(struct bpf_sock_ops *o, struct bpf_sock *s
 static __always_inline void on_passive(struct bpf_sock_ops *o, struct bpf_sock *sk)
 {
 	struct bpf_sock_ops_kern *kern = bpf_cast_to_kern_ctx(o);
-	struct open open = { .passive = 1 };
+	struct eg_open open = { .passive = 1 };
 	struct eg_mode m;
 
 	if (!mode_any())

@@ -59,13 +59,13 @@ struct wanted {
 /* What policy's modes say of a destination that is not governed. */
 enum mode_says { MODE_PASS, MODE_CAPTURE, MODE_DENIED, MODE_QUIC, MODE_OURS, MODE_GOVERNED };
 
-/* May a cgroup with this list reach it? A name's rule is kept on the socket: see struct open.
+/* May a cgroup with this list reach it? A name's rule is kept on the socket: see struct eg_open.
  * Global, as decide_modes(): the verifier walks each once, not on every path that leads here. */
 __noinline int decide_permit(struct bpf_sock_addr *ctx, const struct permit *p, __u32 connect)
 {
 	struct bpf_sock_addr_kern *kern = bpf_cast_to_kern_ctx(ctx);
 	struct bpf_sock *sk = ctx->sk;
-	struct open *open;
+	struct eg_open *open;
 	__u64 rule;
 
 	if (!p) /* the verifier does not know its callers */

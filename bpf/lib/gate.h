@@ -20,7 +20,7 @@ static __always_inline int gate_is_control(const struct sock *sk)
 /* Made by the peer: the list is about what a workload reaches out to. */
 static __always_inline int gate_is_open(struct bpf_sock *sk, const struct permit *p)
 {
-	struct open *o = bpf_sk_storage_get(&eg_open, sk, 0, 0);
+	struct eg_open *o = bpf_sk_storage_get(&eg_open, sk, 0, 0);
 
 	if (!o)
 		return 0;

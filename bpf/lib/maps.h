@@ -243,22 +243,13 @@ struct {
 	__type(value, struct eg_allowed);
 } eg_allowed SEC(".maps");
 
-/* Why packets of a socket pass the gate of a cgroup that may not reach just anything. */
-struct open {
-	struct eg_addr dst;
-	__u64 rule; /* a name's: good for dst while the rule is in force, also when the table of
-		       addresses has forgotten it; 0: none */
-	__u32 passive; /* 1: the peer made the connection */
-	__u32 pad;
-};
-
 /* On the socket, from connect() or from its birth in accept(). Written by eg_connect4/6 and
  * eg_sockops, read by eg_egress. No memory: its packets pass while the tables allow them. */
 struct {
 	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, int);
-	__type(value, struct open);
+	__type(value, struct eg_open);
 } eg_open SEC(".maps");
 
 /* What the tripwire knows of a connection (lib/trip.h). */

@@ -215,6 +215,16 @@ _Static_assert(sizeof(struct eg_allowed) == 10240, "struct eg_allowed is ABI");
 /* For new connections; those that were made with one go on. */
 #define EG_ALLOWED_KEEP_NS (24ull * 3600 * 1000000000ull)
 
+/* Why packets of a socket pass the gate of a cgroup that may not reach just anything. */
+struct eg_open {
+	struct eg_addr dst;
+	__u64 rule; /* a name's: good for dst while the rule is in force, also when the table of
+		       addresses has forgotten it; 0: none */
+	__u32 passive; /* 1: the peer made the connection */
+	__u32 pad;
+};
+_Static_assert(sizeof(struct eg_open) == 32, "struct eg_open is ABI");
+
 /* What the backstop knows of a device of the host whose other end a workload holds. */
 struct eg_veth {
 	__u64 netns; /* cookie of the workload's network namespace; 0: not known yet */

@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """From "capture" and "egress" in a policy to what cgroups may do, with the real daemon."""
 import json
+import subprocess
 
 import pytest
 
 from lib.daemon import CommandFailed, Daemon
 from lib.policies import agent, agent_policy
-from lib.system import wait_for
-from lib.world import FREE, PROVIDERS
+from lib.system import PYTHON, wait_for
+from lib.world import DNS, FREE, FREE6, PROVIDERS
 
 ECONNREFUSED = 111
 CONNECT = """
@@ -131,3 +132,103 @@ def test_captured_workloads_reach_what_is_not_governed(world, start):
     assert connect(world, FREE, 443, world.load) == 0
     wait_for(lambda: sum(r.get("passed_through", 0) for r in daemon.egret("status")["processes"]) > 0,
              what="passed-through connection")
+
+
+class Held:
+    """A connection that a workload made, and what became of it."""
+
+    CODE = """
+import socket, ssl, sys
+c = ssl.create_default_context(); c.check_hostname, c.verify_mode = False, ssl.CERT_NONE
+s = socket.create_connection(("{}", {}), 10)
+print("up", flush=True)
+line = sys.stdin.readline()
+try:
+    if line == "wait\\n": s.settimeout(20); s.recv(1)
+    if line == "speak\\n": c.wrap_socket(s, server_hostname="free.example")
+    print(0)
+except OSError as e: print(e.errno or -1)
+"""
+
+    def __init__(self, world, cgroup, host, port=443):
+        self.proc = world.start([PYTHON, "-c", self.CODE.format(host, port)], cgroup, stdin=subprocess.PIPE,
+                                stdout=subprocess.PIPE, text=True)
+        world.closers.append(self.close)
+        assert self.proc.stdout.readline() == "up\n"
+
+    def after(self, word):
+        """errno of what it does next: `wait` for the end, or `speak`."""
+        return int(self.proc.communicate(word + "\n")[0])
+
+    def close(self):
+        if self.proc.poll() is None:
+            self.proc.kill()
+            self.proc.wait()
+
+
+ECONNABORTED = 103
+
+
+def load(daemon, **agent_has):
+    daemon.write_policy(agent_policy(daemon.world, agent_has=agent_has))
+    daemon.egret("policy", "load")
+
+
+def test_a_policy_that_denies_ends_what_it_denies(world, start):
+    """Beside each that ends, one that the policy allows, and one of a neighbour's, which go on."""
+    daemon = start()
+    below = world.group("load/below")
+    denied = [Held(world, cgroup, FREE6) for cgroup in (world.load, below)]
+    allowed = [Held(world, cgroup, FREE) for cgroup in (world.load, below)]
+    beside, dns = Held(world, world.group("other"), FREE6), Held(world, world.load, DNS, 53)
+    load(daemon, **deny("203.0.113.96/29:443", f"[{FREE6}]:80"))
+    assert [c.after("wait") for c in denied] == [ECONNABORTED] * 2
+    assert [c.after("speak") for c in [*allowed, beside]] == [0] * 3
+    assert dns.after("close") == 0
+
+
+def test_a_name_that_leaves_the_list_takes_its_connections_along(world, start):
+    daemon = start(**deny("free.example:443", f"[{FREE6}]:443"))
+    witness = Held(world, world.group("load/asked-no-resolver"), FREE6)
+    first, second = (Held(world, world.load, "free.example") for _ in range(2))
+    load(daemon, **deny("free.example:443"))
+    assert witness.after("wait") == ECONNABORTED
+    assert first.after("speak") == 0
+    load(daemon, **deny("free.example:80"))
+    assert second.after("wait") == ECONNABORTED
+
+
+def test_a_policy_that_captures_ends_what_went_past_it(world, start):
+    daemon = start()
+    old, beside = Held(world, world.load, FREE), Held(world, world.group("other"), FREE)
+    other_port = Held(world, world.load, DNS, 53)
+    load(daemon, capture="tls")
+    assert old.after("wait") == ECONNABORTED
+    assert beside.after("speak") == 0
+    captured = Held(world, world.load, FREE)
+    load(daemon, capture="all")
+    assert other_port.after("wait") == ECONNABORTED
+    assert captured.after("speak") == 0  # it goes through egret already
+
+
+def test_what_peers_opened_goes_on_when_all_is_captured(world, start):
+    """A server's side of a connection looks like a client's, but for its listener."""
+    daemon = start()
+    server = world.start([PYTHON, "-c", """
+import socket
+l = socket.create_server(("198.51.100.2", 8443)); print("up", flush=True)
+c, _ = l.accept(); print("in", flush=True)
+while c.recv(1): c.send(b"y")"""], world.load, stdout=subprocess.PIPE, text=True)
+    world.closers.append(server.kill)
+    assert server.stdout.readline() == "up\n"
+    client = subprocess.Popen(["ip", "netns", "exec", world.net, PYTHON, "-c", """
+import socket, sys
+s = socket.create_connection(("198.51.100.2", 8443), 10); print("up", flush=True); sys.stdin.readline()
+s.send(b"x"); print(s.recv(1))"""], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert client.stdout.readline() == "up\n" and server.stdout.readline() == "in\n"
+    witness = Held(world, world.load, FREE)
+    load(daemon, capture="all")
+    assert witness.after("wait") == ECONNABORTED  # the sweep has been
+    assert client.communicate("go\n")[0] == "b'y'\n"
+    server.wait(10)
+    server.stdout.close()

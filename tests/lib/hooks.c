@@ -471,7 +471,7 @@ static int run_lists(struct test *t, const char *line, struct diag *d)
 
 static int run_sweep(struct test *t)
 {
-	int r = dataplane_sweep(t->dp, -1);
+	int r = dataplane_sweep(t->dp, -1, true);
 
 	printf("{\"r\":%d,\"destroyed\":%d}\n", r < 0 ? r : 0, r);
 	return 1;

@@ -350,7 +350,7 @@ static int start(struct monitor *m, struct diag *d)
 	if (r == 0)
 		r = children_start(m->children, d);
 	if (r == 0)
-		sweeper_soon(m->sweeper);
+		sweeper_modes(m->sweeper);
 	if (r == 0)
 		timer_start(&m->start_limit, m->loop, START_US, on_start_limit);
 	return r;

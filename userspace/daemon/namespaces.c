@@ -55,7 +55,7 @@ struct look {
 
 static void end_old(struct namespaces *n, const struct namespace *ns)
 {
-	int r = dataplane_sweep(n->opts.dp, ns->fd);
+	int r = dataplane_sweep(n->opts.dp, ns->fd, true);
 
 	if (r > 0)
 		log_info("ended connections to governed addresses that were older than "

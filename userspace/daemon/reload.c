@@ -14,6 +14,7 @@
 #include "daemon/modes.h"
 #include "daemon/trust.h"
 #include "daemon/users.h"
+#include "daemon/sweeper.h"
 #include "daemon/warnings.h"
 #include "identity/identity.h"
 
@@ -67,6 +68,7 @@ static void put_in_force(struct monitor *m, struct edition *e)
 		warnings_set(m->warnings, "modes", "%s", d.text);
 	else
 		warnings_clear(m->warnings, "modes");
+	sweeper_modes(m->sweeper);
 	children_send_policy(m->children);
 	cover_names(m);
 	(void)edition_free(old);

@@ -15,17 +15,17 @@ struct sweeper {
 	struct dataplane *dp;
 	const struct namespaces *namespaces; /* or NULL */
 	uint64_t cursor; /* among them */
+	bool by_modes, is_by_modes; /* asked for; and in the sweep under way */
 	struct timer soon, next;
 };
 
 static void sweep(struct sweeper *s, int netns_fd)
 {
-	int n = dataplane_sweep(s->dp, netns_fd);
+	int n = dataplane_sweep(s->dp, netns_fd, s->is_by_modes);
 
 	if (n > 0)
-		log_info("ended connections to governed addresses that were older than "
-			 "enforcement: %d",
-			 n);
+		log_info("ended connections that were older than enforcement%s: %d",
+			 s->is_by_modes ? ", or than the policy that denies them" : "", n);
 	else if (n < 0)
 		log_warn_limited(
 			"connections older than enforcement cannot be ended: %s: they hang "
@@ -48,6 +48,9 @@ static void on_soon(struct timer *t)
 {
 	struct sweeper *s = container_of(t, struct sweeper, soon);
 
+	/* One that is under way ends here, what it had left belongs to this one. */
+	s->is_by_modes = s->by_modes || (timer_is_running(&s->next) && s->is_by_modes);
+	s->by_modes = false;
 	sweep(s, -1);
 	s->cursor = 0;
 	timer_start(&s->next, s->loop, PAUSE_US, on_next);
@@ -84,4 +87,10 @@ void sweeper_soon(struct sweeper *s)
 {
 	if (!timer_is_running(&s->soon))
 		timer_start(&s->soon, s->loop, SOON_US, on_soon);
+}
+
+void sweeper_modes(struct sweeper *s)
+{
+	s->by_modes = true;
+	sweeper_soon(s);
 }

@@ -111,7 +111,7 @@ int cgroup_contains_self(const char *dir, bool *ret)
 /* kernfs file handles are the 64-bit inode number: FILEID_KERNFS, include/linux/exportfs.h. */
 #define FILEID_KERNFS 0xfe
 
-static int open_id(int mount_fd, uint64_t id, int *ret_fd)
+int cgroup_open_id(int mount_fd, uint64_t id, int *ret_fd)
 {
 	union {
 		struct file_handle h;
@@ -133,7 +133,7 @@ int cgroup_id_is_below(int mount_fd, uint64_t id, uint64_t above, bool *ret)
 	struct stat st, root;
 	int r;
 
-	r = open_id(mount_fd, id, &fd);
+	r = cgroup_open_id(mount_fd, id, &fd);
 	if (r < 0)
 		return r;
 	if (fstat(mount_fd, &root) < 0 || fstat(fd, &st) < 0)

@@ -19,3 +19,5 @@ int cgroup_contains_self(const char *dir, bool *ret) _must_check_;
 /* Whether the cgroup `id` is the cgroup `above` or below it. mount_fd: the cgroup2 mount's root,
  * open. -ESTALE: there is no such cgroup (any more). Needs CAP_DAC_READ_SEARCH. */
 int cgroup_id_is_below(int mount_fd, uint64_t id, uint64_t above, bool *ret) _must_check_;
+/* Its directory, opened for its path only. -ESTALE: there is no such cgroup (any more). */
+int cgroup_open_id(int mount_fd, uint64_t id, int *ret_fd) _must_check_;

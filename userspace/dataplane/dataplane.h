@@ -134,8 +134,9 @@ int dataplane_events_drain(struct dataplane *dp, unsigned max, dataplane_event_f
  * of netns_fd (-1: the caller's). Their owners get ECONNABORTED instead of a silence. Call it once
  * the hooks hold, and again when a namespace appears or an address becomes governed. Returns how
  * many, or -errno (-EPROTONOSUPPORT, -EOPNOTSUPP: the kernel cannot; the gate holds without it).
+ * by_modes: also those that the mode of their cgroup would not let be made any more.
  */
-int dataplane_sweep(struct dataplane *dp, int netns_fd) _must_check_;
+int dataplane_sweep(struct dataplane *dp, int netns_fd, bool by_modes) _must_check_;
 /* Destroys the connection that an event names (lport not 0), in the network namespace of netns_fd
  * (-1: the caller's): its owner gets ECONNABORTED. -ENOENT: it has gone meanwhile. */
 int dataplane_sever(struct dataplane *dp, int netns_fd, const struct eg_event *e) _must_check_;

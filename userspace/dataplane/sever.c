@@ -47,7 +47,7 @@ int dataplane_sever(struct dataplane *dp, int netns_fd, const struct eg_event *e
 		if (r < 0)
 			return r;
 	}
-	r = sockdiag_open(dp->in.map[PINS_eg_stamp], &s);
+	r = sockdiag_open(dp->in.map[PINS_eg_stamp], dp->in.map[PINS_eg_open], &s);
 	if (r == 0)
 		r = sockdiag_destroy(s, &sock);
 	(void)sockdiag_close(s);

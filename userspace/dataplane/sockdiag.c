@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "dataplane/sockdiag.h"
 
+#include <bpf/bpf.h>
 #include <libmnl/libmnl.h>
 #include <linux/sock_diag.h>
 #include <netinet/in.h>
@@ -11,7 +12,8 @@
 
 struct sockdiag {
 	struct mnl_socket *nl;
-	int mark_map_fd;
+	int mark_map_fd, open_map_fd;
+	uint32_t mark_map_id;
 	unsigned seq;
 	char buf[BUFFER];
 };
@@ -20,16 +22,35 @@ struct listing {
 	sockdiag_fn fn;
 	void *ctx;
 	uint8_t protocol;
+	uint32_t mark_map_id;
 	int error; /* what fn said */
 };
 
-int sockdiag_open(int mark_map_fd, struct sockdiag **ret)
+static int map_id(int fd, uint32_t *ret)
+{
+	struct bpf_map_info info = { 0 };
+	uint32_t n = sizeof(info);
+
+	if (bpf_obj_get_info_by_fd(fd, &info, &n) < 0)
+		return -errno;
+	*ret = info.id;
+	return 0;
+}
+
+int sockdiag_open(int mark_map_fd, int open_map_fd, struct sockdiag **ret)
 {
 	struct sockdiag *s = calloc(1, sizeof(*s));
+	int r;
 
 	if (!s)
 		return -ENOMEM;
 	s->mark_map_fd = mark_map_fd;
+	s->open_map_fd = open_map_fd;
+	r = map_id(mark_map_fd, &s->mark_map_id);
+	if (r < 0) {
+		(void)sockdiag_close(s);
+		return r;
+	}
 	s->nl = mnl_socket_open2(NETLINK_SOCK_DIAG, SOCK_CLOEXEC);
 	if (!s->nl || mnl_socket_bind(s->nl, 0, MNL_SOCKET_AUTOPID) < 0) {
 		int error = errno;
@@ -77,14 +98,37 @@ static int talk(struct sockdiag *s, const struct nlmsghdr *h, mnl_cb_t cb, void 
 	return r < 0 ? -errno : 0;
 }
 
-static bool has_storage(const struct nlattr *storages)
+/* One map's value on the socket; without a value it has none. */
+static void read_storage(const struct nlattr *storage, uint32_t mark_map_id,
+			 struct sockdiag_sock *ret)
 {
-	struct nlattr *one, *part; /* libmnl casts the const of them away */
+	const struct nlattr *value = NULL;
+	struct nlattr *part; /* libmnl casts the const of it away */
+	uint32_t id = 0;
 
-	mnl_attr_for_each_nested(one, storages)
-		mnl_attr_for_each_nested(part, one) if (mnl_attr_get_type(part) ==
-							SK_DIAG_BPF_STORAGE_MAP_VALUE) return true;
-	return false;
+	mnl_attr_for_each_nested(part, storage)
+	{
+		if (mnl_attr_get_type(part) == SK_DIAG_BPF_STORAGE_MAP_ID)
+			id = mnl_attr_get_u32(part);
+		else if (mnl_attr_get_type(part) == SK_DIAG_BPF_STORAGE_MAP_VALUE)
+			value = part;
+	}
+	if (!value)
+		return;
+	if (id == mark_map_id) {
+		ret->marked = true;
+	} else if (mnl_attr_get_payload_len(value) >= sizeof(ret->open)) {
+		ret->opened = true;
+		memcpy(&ret->open, mnl_attr_get_payload(value), sizeof(ret->open));
+	}
+}
+
+static void read_storages(const struct nlattr *storages, uint32_t mark_map_id,
+			  struct sockdiag_sock *ret)
+{
+	struct nlattr *one;
+
+	mnl_attr_for_each_nested(one, storages) read_storage(one, mark_map_id, ret);
 }
 
 static void read_peer(const struct inet_diag_msg *m, struct eg_addr *ret)
@@ -114,7 +158,7 @@ static int on_sock(const struct nlmsghdr *h, void *data)
 		    mnl_attr_get_payload_len(attr) == sizeof(sock.cgroup))
 			memcpy(&sock.cgroup, mnl_attr_get_payload(attr), sizeof(sock.cgroup));
 		else if (mnl_attr_get_type(attr) == INET_DIAG_SK_BPF_STORAGES)
-			sock.marked = has_storage(attr);
+			read_storages(attr, l->mark_map_id, &sock);
 	}
 	l->error = l->fn(l->ctx, &sock);
 	if (l->error >= 0)
@@ -123,19 +167,23 @@ static int on_sock(const struct nlmsghdr *h, void *data)
 	return MNL_CB_ERROR;
 }
 
-int sockdiag_list(struct sockdiag *s, uint8_t family, uint8_t protocol, sockdiag_fn fn, void *ctx)
+int sockdiag_list(struct sockdiag *s, uint8_t family, uint8_t protocol, enum sockdiag_which which,
+		  sockdiag_fn fn, void *ctx)
 {
 	struct nlmsghdr *h = begin(s, SOCK_DIAG_BY_FAMILY, NLM_F_REQUEST | NLM_F_DUMP);
 	struct inet_diag_req_v2 *req = mnl_nlmsg_put_extra_header(h, sizeof(*req));
-	struct listing l = { fn, ctx, protocol, 0 };
+	struct listing l = { fn, ctx, protocol, s->mark_map_id, 0 };
 	struct nlattr *nest;
 
 	req->sdiag_family = family;
 	req->sdiag_protocol = protocol;
 	/* All that have a peer: UDP sockets without one are in TCP_CLOSE. */
-	req->idiag_states = ~(1u << TCP_LISTEN | 1u << TCP_CLOSE | 1u << TCP_TIME_WAIT);
+	req->idiag_states = which == SOCKDIAG_LISTENING
+				    ? 1u << TCP_LISTEN
+				    : ~(1u << TCP_LISTEN | 1u << TCP_CLOSE | 1u << TCP_TIME_WAIT);
 	nest = mnl_attr_nest_start(h, INET_DIAG_REQ_SK_BPF_STORAGES);
 	mnl_attr_put_u32(h, SK_DIAG_BPF_STORAGE_REQ_MAP_FD, (uint32_t)s->mark_map_fd);
+	mnl_attr_put_u32(h, SK_DIAG_BPF_STORAGE_REQ_MAP_FD, (uint32_t)s->open_map_fd);
 	mnl_attr_nest_end(h, nest);
 	return talk(s, h, on_sock, &l);
 }

@@ -19,16 +19,20 @@ struct sockdiag_sock {
 	struct inet_diag_sockid id; /* ports in network order, cookie included */
 	struct eg_addr peer; /* IPv4 as ::ffff:a.b.c.d */
 	uint64_t cgroup; /* of its creator; 0: the kernel does not say */
-	bool marked; /* it has storage in the map of sockdiag_open() */
+	bool marked; /* it has storage in the first map of sockdiag_open() */
+	bool opened; /* and in the second: */
+	struct eg_open open;
 };
 
-/* mark_map_fd: an SK_STORAGE map. -EPROTONOSUPPORT: no sock_diag in this kernel. */
-int sockdiag_open(int mark_map_fd, struct sockdiag **ret) _must_check_;
+/* SK_STORAGE maps, of marks and of struct eg_open. -EPROTONOSUPPORT: no sock_diag in this kernel.
+ */
+int sockdiag_open(int mark_map_fd, int open_map_fd, struct sockdiag **ret) _must_check_;
 struct sockdiag *sockdiag_close(struct sockdiag *s); /* returns NULL */
-/* Every connected socket of a family and protocol; fn must not use `s`. A negative return ends the
- * listing and is returned. */
+/* Every connected socket of a family and protocol, or every listener; fn must not use `s`. A
+ * negative return ends the listing and is returned. */
 typedef int (*sockdiag_fn)(void *ctx, const struct sockdiag_sock *sock);
-int sockdiag_list(struct sockdiag *s, uint8_t family, uint8_t protocol, sockdiag_fn fn,
-		  void *ctx) _must_check_;
+enum sockdiag_which { SOCKDIAG_CONNECTED, SOCKDIAG_LISTENING };
+int sockdiag_list(struct sockdiag *s, uint8_t family, uint8_t protocol, enum sockdiag_which which,
+		  sockdiag_fn fn, void *ctx) _must_check_;
 /* Its owner gets ECONNABORTED. -ENOENT: it has gone meanwhile. */
 int sockdiag_destroy(struct sockdiag *s, const struct sockdiag_sock *sock) _must_check_;

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Connections that are older than enforcement. The gate already drops their packets, so that their
- * owners would hang until a timeout: here they are told at once.
+ * Connections that are older than enforcement, or than the mode of their cgroup. The gate already
+ * drops their packets, so that their owners would hang until a timeout: here they are told at once.
  */
 #include <bpf/bpf.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "dataplane/cgroup.h"
+#include "dataplane/forbidden.h"
 #include "dataplane/netns.h"
 #include "dataplane/sockdiag.h"
 #include "dataplane/state.h"
@@ -17,6 +19,7 @@ struct victims {
 	struct dataplane *dp;
 	int cgroup_fd; /* of the cgroup2 mount's root, for ids */
 	uint64_t attached, root;
+	struct forbidden *modes; /* NULL: governed addresses only */
 	struct sockdiag_sock *p;
 	size_t n, room;
 };
@@ -44,7 +47,8 @@ static int on_sock(void *ctx, const struct sockdiag_sock *sock)
 {
 	struct victims *v = ctx;
 
-	if (sock->marked || !is_governed(v->dp, &sock->peer) || !is_enforced(v, sock->cgroup))
+	if (sock->marked || !is_enforced(v, sock->cgroup) ||
+	    (!is_governed(v->dp, &sock->peer) && (!v->modes || !forbidden_is(v->modes, sock))))
 		return 0;
 	if (v->n == v->room) {
 		size_t room = v->room ? v->room * 2 : 64;
@@ -59,15 +63,28 @@ static int on_sock(void *ctx, const struct sockdiag_sock *sock)
 	return 0;
 }
 
+static int on_listener(void *ctx, const struct sockdiag_sock *sock)
+{
+	struct victims *v = ctx;
+
+	forbidden_note_listener(v->modes, sock);
+	return 0;
+}
+
 static int sweep_here(struct dataplane *dp, struct victims *v)
 {
 	static const uint8_t protocols[] = { IPPROTO_TCP, IPPROTO_UDP, IPPROTO_UDPLITE };
 	struct sockdiag *s = NULL;
 	int destroyed = 0, r;
 
-	r = sockdiag_open(dp->in.map[PINS_eg_stamp], &s);
+	r = sockdiag_open(dp->in.map[PINS_eg_stamp], dp->in.map[PINS_eg_open], &s);
+	if (r == 0 && v->modes)
+		r = sockdiag_list(s, AF_INET, IPPROTO_TCP, SOCKDIAG_LISTENING, on_listener, v);
+	if (r == 0 && v->modes)
+		r = sockdiag_list(s, AF_INET6, IPPROTO_TCP, SOCKDIAG_LISTENING, on_listener, v);
 	for (size_t i = 0; i < 2 * ARRAY_SIZE(protocols) && r == 0; i++) {
-		r = sockdiag_list(s, i % 2 ? AF_INET6 : AF_INET, protocols[i / 2], on_sock, v);
+		r = sockdiag_list(s, i % 2 ? AF_INET6 : AF_INET, protocols[i / 2],
+				  SOCKDIAG_CONNECTED, on_sock, v);
 		if (r ==
 		    -ENOENT) /* the kernel has no such protocol, so there are no sockets of it */
 			r = 0;
@@ -82,9 +99,18 @@ static int sweep_here(struct dataplane *dp, struct victims *v)
 	return r < 0 ? r : destroyed;
 }
 
-int dataplane_sweep(struct dataplane *dp, int netns_fd)
+static int netns_here(uint64_t *ret_cookie)
+{
+	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	return fd < 0 ? -errno : dataplane_socket_netns(fd, ret_cookie);
+}
+
+int dataplane_sweep(struct dataplane *dp, int netns_fd, bool by_modes)
 {
 	_cleanup_close_ int cgroup_fd = -EBADF;
+	struct forbidden modes;
+	uint64_t netns;
 	struct victims v = { .dp = dp };
 	int home = -EBADF, r;
 	char mount[4096];
@@ -100,14 +126,20 @@ int dataplane_sweep(struct dataplane *dp, int netns_fd)
 	if (cgroup_fd < 0)
 		return -errno;
 	v.cgroup_fd = cgroup_fd;
-	if (netns_fd >= 0) {
+	if (netns_fd >= 0)
 		r = netns_enter(netns_fd, &home);
-		if (r < 0)
-			return r;
+	if (r == 0 && by_modes)
+		r = netns_here(&netns);
+	if (r == 0 && by_modes) {
+		forbidden_init(&modes, dp, cgroup_fd, netns, clock_mono_us() * 1000);
+		v.modes = &modes;
 	}
-	r = sweep_here(dp, &v);
+	if (r == 0)
+		r = sweep_here(dp, &v);
 	if (home >= 0)
 		netns_leave(home);
+	if (v.modes)
+		forbidden_done(v.modes);
 	free(v.p);
 	return r;
 }
