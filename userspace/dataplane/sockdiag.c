@@ -126,9 +126,12 @@ static void read_storage(const struct nlattr *storage, uint32_t mark_map_id,
 static void read_storages(const struct nlattr *storages, uint32_t mark_map_id,
 			  struct sockdiag_sock *ret)
 {
-	struct nlattr *one;
+	struct nlattr *one = NULL;
 
-	mnl_attr_for_each_nested(one, storages) read_storage(one, mark_map_id, ret);
+	mnl_attr_for_each_nested(one, storages)
+	{
+		read_storage(one, mark_map_id, ret);
+	}
 }
 
 static void read_peer(const struct inet_diag_msg *m, struct eg_addr *ret)
