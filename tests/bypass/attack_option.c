@@ -82,9 +82,11 @@ static int freebind(const struct target *t)
 /* "Connected" without a handshake: the first packet has data. */
 static int repair(const struct target *t)
 {
-	int fd = with_number(t, IPPROTO_TCP, TCP_REPAIR, 1), off = 0;
+	int fd = make_socket(t->family, SOCK_STREAM, 0), on = 1, off = 0;
 	union address own = t->own;
 
+	if (setsockopt(fd, IPPROTO_TCP, TCP_REPAIR, &on, sizeof(on)) < 0)
+		return -errno;
 	own.v4.sin_port = htons(40123);
 	(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){ 1 }, sizeof(int));
 	if (bind(fd, &own.sa, t->n) < 0)
