@@ -199,6 +199,17 @@ def test_tun_and_forwarding(arena, pods, found, form):
     judge(found, w, "10f", "tun and forwarding", form, VETH)
 
 
+@pytest.mark.parametrize("form", BOTH)
+def test_tun_in_a_namespace_of_its_own_user(arena, found, form):
+    """Row 10g: root there, and no wire to anywhere."""
+    w = Watch(arena)
+    argv = ["unshare", "-Urn", PYTHON, "-c", TUN.replace("DST", address(form, "target"))]
+    done = arena.run_in(arena.group("load/user"), argv)
+    assert done.returncode == 0, done.stderr
+    found("10g", "tun in a user's own namespace", form, "ok", "no way out", w.arrived(), twin="no")
+    assert w.arrived() == 0
+
+
 def nested(pod, script):
     """In a namespace below the pod's, which forwards for it: script gets `$GW`, the pod's side."""
     set_up = """

@@ -193,3 +193,28 @@ def test_other_protocols_are_not_in_this_kernel(arena, found, name, form):
     found("7c" if name.startswith("route") else "4c", name, form, inside, "not in this kernel", twin="no")
     assert outside in ("EPROTONOSUPPORT", "ESOCKTNOSUPPORT", "EAFNOSUPPORT", "EINVAL"), outside
     assert inside in ("EPROTONOSUPPORT", "ESOCKTNOSUPPORT", "EAFNOSUPPORT", "EINVAL"), inside
+
+
+@pytest.mark.parametrize("form", BOTH)
+@pytest.mark.parametrize("name", ["frame-raw", "frame-dgram", "frame-qdisc-bypass"])
+def test_frames_on_the_hosts_own_devices_need_a_capability(arena, found, name, form):
+    """No hook sees these: who has CAP_NET_RAW there is out of reach (README), so it must not be had."""
+    arena.twin(name, form)
+    before = arena.oracle.read()["target"]
+    got = arena.run_attack(name, FORMS[form].target, form, uid=1234)
+    arrived = arena.oracle.read()["target"] - before
+    found("7d", f"{name} on the host, without CAP_NET_RAW", form, got, "the kernel", arrived)
+    assert (got, arrived) == ("EPERM", 0)
+
+
+def test_a_link_local_address_is_nobodys_provider(arena, found):
+    """Row 5b: allowed, whatever answers there; the far side has no listener and says so."""
+    mac = bytes.fromhex(arena.gateway)
+    far = "fe80::%02x%02x:%02xff:fe%02x:%02x%02x" % (mac[0] ^ 2, *mac[1:])
+    counts = arena.counts()
+    code = f"import socket; s = socket.socket(10); s.settimeout(10); " \
+           f"print(s.connect_ex(('{far}', 9443, 0, socket.if_nametoindex('h0'))))"
+    assert arena.python(code).strip() == "111"
+    moved = {k: n for k, n in arena.counts().items() if k.startswith("connect") and n != counts.get(k, 0)}
+    found("5b", "tcp to a link-local address", "IPv6", "its own answer", "nobody: no provider's address", twin="no")
+    assert moved == {}

@@ -136,11 +136,25 @@ def test_a_frozen_daemon_lets_nothing_pass(own, found):
     assert arrived == 0 and saw == ["ok", "ok"]
 
 
+TAKE_PORT = """
+import errno, socket
+for family, address in ((2, "127.0.0.1"), (2, "0.0.0.0"), (10, "::1"), (10, "::"), (10, "::ffff:127.0.0.1")):
+    for reuse in (False, True):
+        s = socket.socket(family)
+        if reuse: s.setsockopt(1, 2, 1); s.setsockopt(1, 15, 1)
+        try: s.bind((address, 15001)); print("ok")
+        except OSError as e: print(errno.errorcode[e.errno])
+"""
+
+
 def test_killed_all_of_it_lets_nothing_pass(own, found):
     own.daemon.kill()
     saw = redirected(own)
     found("13", "egretd killed", "both", saw[0], "connect: k_no_listener", own.oracle.read()["target"], twin="no")
     assert saw == ["ECONNREFUSED"] * 4
+    taken = own.python(TAKE_PORT)
+    found("12e", "the port of a dead egretd", "both", taken.split()[0], "bind: k_bind_proxy_port", twin="no")
+    assert set(taken.split()) == {"EACCES"}
     own.daemon.start()
     wait_for(lambda: redirected(own) == ALL_WELL, what="service")
 
