@@ -15,8 +15,9 @@
 #include "lib/skb.h"
 #include "lib/verdict.h"
 
-#define DNS_PORT  53
-#define FOUND_MAX 64 /* addresses taken from one answer; a power of two */
+#define DNS_PORT     53
+#define DNS_QUESTION 12 /* offset of the name asked for */
+#define FOUND_MAX    64 /* addresses taken from one answer; a power of two */
 
 /*
  * Work area, by CPU: this hook runs in softirq, one at a time. `busy` covers kernels where it can
@@ -29,6 +30,8 @@ struct work {
 	__u64 rule; /* by which the name asked for is on it; 0: it is not */
 	__u64 netns;
 	__u64 now_ns;
+	struct eg_addr from; /* the resolver */
+	__u32 ech; /* it offers keys to hide the name with */
 	__u32 n_found;
 	struct {
 		struct eg_addr addr;
@@ -171,8 +174,8 @@ static long param(__u32 i, struct walk *k)
 		find(k, at + 4, 16);
 	if (key == DNS_PARAM_IPV6HINT && n >= 32)
 		find(k, at + 20, 16);
-	if (key == DNS_PARAM_ECH)
-		count_key(EG_COUNT_DNS_ECH);
+	if (key == DNS_PARAM_ECH && k->w->provider)
+		k->w->ech = 1;
 	return 0;
 }
 
@@ -223,6 +226,32 @@ static __always_inline void find_list(struct work *w, struct sock *sk)
 	w->netns = sk->__sk_common.skc_net.net->net_cookie;
 }
 
+/* Nothing is changed in the answer: programs of this type can only read packets. */
+static __always_inline void report_ech(struct walk *k, struct sock *ksk)
+{
+	struct eg_event *e;
+
+	count_key(EG_COUNT_DNS_ECH);
+	e = count_begin(k->cgroup, EG_HOOK_INGRESS, EG_REASON_k_ech);
+	if (!e)
+		return;
+	e->flow.dst = k->w->from;
+	e->flow.dport = DNS_PORT;
+	e->flow.proto = ksk->sk_protocol;
+	e->flow.family = ksk->__sk_common.skc_family;
+	e->flow.uid = ksk->sk_uid.val;
+	e->flow.cgroup = k->cgroup->kn->id;
+	e->flow.sk_cgroup = e->flow.cgroup;
+	e->flow.netns = k->w->netns;
+	e->flow.provider = k->w->provider;
+	e->flow.time_ns = k->w->now_ns;
+	provider_at(k, DNS_QUESTION); /* the name asked for, not that of an alias */
+	bpf_probe_read_kernel(e->name, sizeof(e->name) - 1, k->w->dns.name.s + 1);
+	if (k->w->dns.name.n <= EG_EVENT_NAME) /* behind a shorter one is what was there before */
+		e->name[NAME_INDEX(k->w->dns.name.n - 1, EG_EVENT_NAME)] = 0;
+	bpf_ringbuf_submit(e, 0);
+}
+
 /* The message in the work area. Global: the verifier walks it once, not on every path that leads
  * here. */
 __noinline int answer(struct __sk_buff *skb, struct work *w)
@@ -248,13 +277,16 @@ __noinline int answer(struct __sk_buff *skb, struct work *w)
 	bpf_loop(DNS_LABELS_MAX, skip_label, &k, 0);
 	d->at += 4; /* type and class of the question */
 	w->n_found = 0;
+	w->ech = 0;
 	bpf_loop(d->records, record, &k, 0);
 	bpf_loop(w->n_found, learn, &k, 0);
+	if (w->ech)
+		report_ech(&k, ksk);
 	return 0;
 }
 
 /* Offset of a DNS message from port 53 of a trusted resolver; 0: this is none. */
-static __always_inline __u32 find_message(struct __sk_buff *skb)
+static __always_inline __u32 find_message(struct __sk_buff *skb, struct eg_addr *ret_from)
 {
 	struct eg_addr from = {};
 	struct packet p = {};
@@ -275,6 +307,7 @@ static __always_inline __u32 find_message(struct __sk_buff *skb)
 	}
 	if (!bpf_map_lookup_elem(&eg_resolver, &from))
 		return 0;
+	*ret_from = from;
 	if (p.proto == IPPROTO_UDP)
 		return p.l4 + 8;
 	if (bpf_skb_load_bytes(skb, p.l4 + 12, &offset, 1))
@@ -319,6 +352,7 @@ SEC("cgroup_skb/ingress")
 int eg_ingress(struct __sk_buff *skb)
 {
 	struct bpf_sock *sk = skb->sk;
+	struct eg_addr from = {};
 	__u32 zero = 0, at;
 	struct work *w;
 
@@ -331,11 +365,12 @@ int eg_ingress(struct __sk_buff *skb)
 			return verdict_drop(EG_HOOK_INGRESS, EG_REASON_k_bind_proxy_port);
 		return verdict_allow();
 	}
-	at = find_message(skb);
+	at = find_message(skb, &from);
 	w = bpf_map_lookup_elem(&eg_dnswork, &zero);
 	if (!at || !w || w->busy)
 		return verdict_allow();
 	w->busy = 1;
+	w->from = from;
 	if (copy_message(skb, at, &w->dns) == 0)
 		answer(skb, w);
 	w->busy = 0;

@@ -83,7 +83,8 @@
 	X(k_egress_denied, 0, 111, "policy denies this workload what is not on its list")          \
 	X(k_quic, 0, 111, "UDP port 443 (QUIC) is refused where TLS is captured; use TCP")         \
 	X(k_tripwire, 0, 103, "a governed server name was sent to an address nobody knew")         \
-	X(k_hello, 0, 103, "a TLS ClientHello could not be read on its way to an unknown address")
+	X(k_hello, 0, 103, "a TLS ClientHello could not be read on its way to an unknown address") \
+	X(k_ech, 0, 0, "a DNS answer offers keys (ECH) that would hide a governed server name")
 
 enum eg_reason {
 #define X(name, status, error, text) EG_REASON_##name,

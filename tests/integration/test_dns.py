@@ -137,3 +137,41 @@ def test_what_was_learned_outlives_the_daemon(dns):
     dns.world.d.ok("attach")
     dns.world.d.ok("listen 2 1")
     assert redirected(dns.world, 2, NEW)[0]["flags"] & 16
+
+
+ECH = https((1, b"\x02h2"), (4, socket.inet_aton(NEW)), (5, b"ech-keys"))
+
+
+@pytest.mark.parametrize("tcp", [False, True])
+def test_ech_for_a_governed_name_is_noticed(dns, tcp):
+    dns.ask(message("API.openai.com", ECH, kind=HTTPS), tcp=tcp)
+    event, = dns.world.d.events()
+    assert (event["hook"], event["reason"], event["name"]) == ("ingress", "k_ech", "api.openai.com")
+    assert event["flow"]["dst"] == "::ffff:" + RESOLVER
+    assert event["flow"]["cgroup"] == dns.world.load.stat().st_ino
+    assert event["flow"]["dport"] == 53
+
+
+def test_ech_is_noticed_by_the_name_asked_for(dns):
+    dns.ask(message("a-much-longer-alias.of.some.example", record(b"\xc0\x0c", CNAME, name("api.openai.com")), ECH))
+    dns.ask(message("api.openai.com", ECH, kind=HTTPS))
+    assert [e["name"] for e in dns.world.d.events()] == ["a-much-longer-alias.of.some.example", "api.openai.com"]
+
+
+@pytest.mark.parametrize("answer, of", [
+    (message("free.example", ECH, kind=HTTPS), RESOLVER),
+    (message("api.openai.com", https((4, socket.inet_aton(NEW))), kind=HTTPS), RESOLVER),
+    (message("api.openai.com", ECH, kind=HTTPS), STRANGER),
+])
+def test_ech_that_concerns_nobody_is_not(dns, answer, of):
+    dns.ask(answer, of=of)
+    assert dns.world.d.events() == []
+    assert dns.world.d.counts()["dns_ech"] == 0
+
+
+def test_ech_is_noticed_now_and_then_only(dns):
+    for _ in range(20):
+        dns.ask(message("api.openai.com", ECH, kind=HTTPS))
+    counts = dns.world.d.counts()
+    assert counts["dns_ech"] == 20
+    assert len(dns.world.d.events()) + counts["limited"] == 20

@@ -29,6 +29,9 @@ const char *advice_reason(enum eg_reason reason)
 	case EG_REASON_k_hello:
 		return "nothing of it was sent; egret reads it at the client's next attempt; if it "
 		       "recurs, set \"capture\": \"tls\" for the workload";
+	case EG_REASON_k_ech:
+		return "clients that use them are refused: switch ECH off in the client, or let "
+		       "the resolver leave them out of HTTPS records";
 	case EG_REASON_k_protocol:
 		return "use TCP; raw sockets can be let through with `allow_raw` in egret.json";
 	case EG_REASON_k_bound_device:
@@ -83,7 +86,7 @@ void advice_event(const struct eg_event *e, char *to, size_t n)
 		(void)snprintf(to, n,
 			       "if it should, add \"%s\" to \"egress\".\"allow\" of the workload",
 			       entry);
-	else if (e->reason == EG_REASON_k_tripwire && name[0])
+	else if (name[0])
 		(void)snprintf(to, n, "%s: %s", name, advice_reason((enum eg_reason)e->reason));
 	else
 		(void)snprintf(to, n, "%s", advice_reason((enum eg_reason)e->reason));

@@ -84,11 +84,23 @@ static void a_name_cannot_write_to_a_terminal(void **state)
 	assert_in_range(strlen(text), EG_EVENT_NAME, ADVICE_MAX - 1);
 }
 
+static void ech_is_said_with_its_name(void **state)
+{
+	struct eg_event e = { .reason = EG_REASON_k_ech, .name = "api.openai.com" };
+	char text[ADVICE_MAX];
+
+	(void)state;
+	advice_event(&e, text, sizeof(text));
+	assert_ptr_equal(strstr(text, "api.openai.com: "), text);
+	assert_non_null(strstr(text, "resolver"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_entry_is_read_as_what_was_denied),
 		cmocka_unit_test(a_name_cannot_write_to_a_terminal),
+		cmocka_unit_test(ech_is_said_with_its_name),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
