@@ -98,6 +98,14 @@ def test_http_1_0_is_answered_and_closed(agent, sim):
     assert conn.rest(timeout=5) == b""
 
 
+def test_a_client_that_offers_only_http_1_0_is_served(agent, sim):
+    conn = agent.open(alpn=["http/1.0"])
+    assert conn.made["alpn"] == "http/1.0"
+    conn.send(b"GET /v1/models HTTP/1.0\r\nHost: api.openai.com\r\n\r\n")
+    assert conn.response().status == 200
+    assert conn.rest(timeout=5) == b""
+
+
 def test_continue_is_said_before_the_body(agent, sim):
     body = json.dumps(CHAT).encode()
     conn = agent.open()

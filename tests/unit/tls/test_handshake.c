@@ -69,6 +69,24 @@ static void test_http_1_1_is_chosen(void **state)
 		"http/1.1", TLS1_3_VERSION);
 }
 
+static void test_http_1_0_alone_is_chosen(void **state)
+{
+	accepts(state, &(struct shake){ .sni = "api.test", .alpn = "\x08http/1.0" }, "http/1.0",
+		TLS1_3_VERSION);
+}
+
+static void test_http_1_1_is_preferred_to_1_0(void **state)
+{
+	accepts(state, &(struct shake){ .sni = "api.test", .alpn = "\x08http/1.0\x08http/1.1" },
+		"http/1.1", TLS1_3_VERSION);
+}
+
+static void test_http_0_9_alone_gets_no_application_protocol(void **state)
+{
+	refuses(state, &(struct shake){ .sni = "api.test", .alpn = "\x08http/0.9" },
+		SSL_R_NO_APPLICATION_PROTOCOL, SSL_R_TLSV1_ALERT_NO_APPLICATION_PROTOCOL);
+}
+
 static void test_no_alpn_means_1_1(void **state)
 {
 	accepts(state, &(struct shake){ .sni = "api.test" }, "", TLS1_3_VERSION);
@@ -168,6 +186,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(http_1_1_is_chosen),
 		T(no_alpn_means_1_1),
+		T(http_1_0_alone_is_chosen),
+		T(http_1_1_is_preferred_to_1_0),
+		T(http_0_9_alone_gets_no_application_protocol),
 		T(h2_alone_gets_no_application_protocol),
 		T(tls_1_2),
 		T(tls_1_1_is_refused),
