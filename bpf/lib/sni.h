@@ -15,13 +15,19 @@
 
 enum sni_result {
 	SNI_MORE, /* so far it could become a hello */
-	SNI_NONE, /* not a ClientHello, or one without a server name */
+	SNI_NONE, /* no TLS, or a ClientHello without a server name */
 	SNI_NAME, /* in sni.name, its key not made yet */
 	SNI_ODD,
 };
 
 #define SNI_RECORD_MAX	   16384
 #define SNI_EXTENSIONS_MAX 64
+/* Types of records: ChangeCipherSpec to heartbeat. Servers bear with alerts and the like before the
+ * hello (OpenSSL), and with versions that nobody has (Go): what could begin TLS is no other thing.
+ */
+#define SNI_RECORD_FIRST   20
+#define SNI_RECORD_LAST	   24
+#define SNI_VERSION_END	   16
 #define SNI_HANDSHAKE	   22
 #define SNI_CLIENT_HELLO   1
 #define SNI_SERVER_NAME	   0
@@ -76,24 +82,23 @@ addr_inline enum sni_result sni_head(packet_load_fn load, void *ctx, struct sni 
 
 	if (s->n == 0 || load(ctx, s->base, b, 1))
 		return SNI_MORE;
-	if (b[0] != SNI_HANDSHAKE)
+	if (b[0] < SNI_RECORD_FIRST || b[0] > SNI_RECORD_LAST)
 		return SNI_NONE;
+	if (b[0] != SNI_HANDSHAKE)
+		return SNI_ODD;
 	if (s->n < 2 || load(ctx, s->base + 1, b + 1, 1))
 		return SNI_MORE;
 	if (b[1] != 3)
-		return SNI_NONE;
+		return b[1] < SNI_VERSION_END ? SNI_ODD : SNI_NONE;
 	if (s->n < SNI_HEAD || load(ctx, s->base + 2, b + 2, 3))
 		return SNI_MORE;
 	record = b[3] << 8 | b[4];
 	if (record < 4 || record > SNI_RECORD_MAX)
 		return SNI_ODD;
 	if (s->n < SNI_HEAD + 4 || load(ctx, s->base + 5, b + 5, 4))
-		return s->n > SNI_HEAD && !load(ctx, s->base + 5, b + 5, 1) &&
-				       b[5] != SNI_CLIENT_HELLO
-			       ? SNI_NONE
-			       : SNI_MORE;
+		return SNI_MORE;
 	if (b[5] != SNI_CLIENT_HELLO)
-		return SNI_NONE;
+		return SNI_ODD;
 	hello = b[6] << 16 | b[7] << 8 | b[8];
 	if (hello + 4 != record) /* more records, or something behind it in this one */
 		return SNI_ODD;

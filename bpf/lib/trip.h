@@ -10,10 +10,13 @@
  *
  * What is learned decides nothing: EG_PROVIDER_LOOK only redirects, and there the name counts.
  *
- * First bytes that begin no ClientHello pass at once, and the connection with them: providers speak
- * nothing but TLS there. So do connections older than enforcement, whose first bytes we never saw.
+ * First bytes that no TLS record begins with pass at once, and the connection with them: providers
+ * speak nothing but TLS there. So do connections older than enforcement, whose first bytes we never
+ * saw.
  */
 #pragma once
+
+#include <bpf/bpf_core_read.h>
 
 #include "lib/config.h"
 #include "lib/learn.h"
@@ -88,6 +91,25 @@ __noinline __u32 trip_provider(struct __sk_buff *skb, struct sni *s)
 	return rule && name_matches(&s->name, rule) ? rule->provider : 0;
 }
 
+/* Pages that others can write to while they are on their way: sendfile(), MSG_ZEROCOPY. What is
+ * read here is not what arrives. */
+static __always_inline int trip_is_shared(struct __sk_buff *skb)
+{
+	struct sk_buff *kern = bpf_cast_to_kern_ctx(skb);
+	struct skb_shared_info *info = (void *)(kern->head + kern->end);
+	__u8 flags;
+
+	return bpf_core_read(&flags, sizeof(flags), &info->flags) || flags;
+}
+
+/* Has the peer acknowledged data? The SYN counts as one byte of it. */
+static __always_inline int trip_is_older(struct bpf_sock *sk)
+{
+	struct tcp_sock *tcp = bpf_skc_to_tcp_sock(sk);
+
+	return tcp && tcp->bytes_acked > 1;
+}
+
 /* Has the client written more than this packet, which ends at `end`, brings? */
 static __always_inline int trip_has_more(struct bpf_sock *sk, __u32 end)
 {
@@ -148,6 +170,7 @@ __noinline int trip_report(struct __sk_buff *skb, struct trip *t, const struct p
 	trip_peer(ksk, &e->laddr, &e->raddr);
 	e->lport = ksk->__sk_common.skc_num;
 	e->rport = bpf_ntohs(ksk->__sk_common.skc_dport);
+	e->ifindex = ksk->__sk_common.skc_bound_dev_if;
 	e->flow.dport = e->rport;
 	if (s && t->reason == EG_REASON_k_tripwire)
 		bpf_probe_read_kernel(e->name, sizeof(e->name) - 1, s->name.s + 1);
@@ -181,7 +204,7 @@ static __always_inline int trip_trip(struct __sk_buff *skb, struct trip *t, cons
 static __always_inline int trip_look(struct __sk_buff *skb, struct bpf_sock *sk, struct trip *t,
 				     const struct packet *p, struct sni *s)
 {
-	int r = trip_read(skb, s);
+	int r = trip_is_shared(skb) ? SNI_ODD : trip_read(skb, s);
 
 	if (r == SNI_NONE)
 		return trip_pass(t, EG_COUNT_SNI_NONE);
@@ -263,6 +286,8 @@ __noinline int trip(struct __sk_buff *skb, const struct packet *p)
 		trip_report(skb, t, p, 0);
 		return verdict_drop(EG_HOOK_EGRESS, t->reason);
 	}
+	if (t->phase == TRIP_LOOKING && trip_is_older(sk))
+		return trip_pass(t, EG_COUNT_SNI_NONE);
 	s = bpf_sk_storage_get(&eg_sni, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
 	if (!s)
 		return verdict_drop(EG_HOOK_EGRESS, EG_REASON_k_storage);

@@ -249,7 +249,7 @@ struct eg_event {
 	 */
 	struct eg_addr laddr, raddr;
 	__u16 lport, rport;
-	__u32 pad;
+	__u32 ifindex; /* that it is bound to; 0: to none */
 	/* A host name of which the event is, cut to fit, padded with NUL; bytes as a workload or
 	 * its resolver sent them. */
 	char name[EG_EVENT_NAME];

@@ -256,11 +256,11 @@ print(fast(hello("api.openai.com")))""")
     assert sent(egret) == 0
 
 
-@pytest.mark.parametrize("first", [b"GET / HTTP/1.0\r\n\r\n", b"SSH-2.0-x\r\n", b"\x16\x02\x00", b"\x16\x03\x03\x00\x20\x10"])
+@pytest.mark.parametrize("first", [b"GET / HTTP/1.0\r\n\r\n", b"SSH-2.0-x\r\n", b"\x16\x10\x00"])
 def test_other_first_bytes_pass(egret, first):
     assert run(egret, f"""
-fresh(); s = connect(); s.send({first!r}); s.shutdown(1)
-try: s.recv(9)
+fresh(); s = connect(); s.send({first!r})
+try: s.shutdown(1); s.recv(9)  # the server may have gone already
 except OSError: pass""") == ""
     assert sent(egret) >= len(first)
 

@@ -20,6 +20,7 @@ static struct sockdiag_sock socket_of(const struct eg_event *e)
 
 	s.id.idiag_sport = htons(e->lport);
 	s.id.idiag_dport = htons(e->rport);
+	s.id.idiag_if = e->ifindex;
 	s.id.idiag_cookie[0] = (uint32_t)e->flow.cookie;
 	s.id.idiag_cookie[1] = (uint32_t)(e->flow.cookie >> 32);
 	if (is_mapped(&e->raddr)) {

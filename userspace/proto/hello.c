@@ -2,7 +2,10 @@
 #include "proto/hello.h"
 
 #define RECORD_HEAD	  5u
+#define RECORD_FIRST	  20u /* types: ChangeCipherSpec ... */
 #define RECORD_HANDSHAKE  22u
+#define RECORD_LAST	  24u /* ... heartbeat */
+#define VERSION_END	  16u
 #define RECORD_BODY_MAX	  16384u
 #define HANDSHAKE_HEAD	  4u
 #define TYPE_CLIENT_HELLO 1u
@@ -182,20 +185,44 @@ static enum hello_result parse_message(const unsigned char *p, size_t n, struct 
 	return p[0] == TYPE_CLIENT_HELLO ? read_body(c, ret) : HELLO_MALFORMED;
 }
 
+/*
+ * The first bytes of a connection. Servers bear with alerts and the like before the hello (OpenSSL)
+ * and with versions that nobody has (Go): what begins like that is not passed on as no TLS.
+ */
+static enum hello_result judge_begin(const unsigned char *p, size_t n)
+{
+	if (p[0] < RECORD_FIRST || p[0] > RECORD_LAST)
+		return HELLO_NOT_TLS;
+	if (n < 2)
+		return HELLO_NEED_MORE;
+	if (p[1] == 3)
+		return p[0] == RECORD_HANDSHAKE ? HELLO_OK : HELLO_MALFORMED;
+	if (p[0] != RECORD_HANDSHAKE || p[1] >= VERSION_END)
+		return HELLO_NOT_TLS;
+	if (n <= RECORD_HEAD)
+		return HELLO_NEED_MORE;
+	return p[RECORD_HEAD] == TYPE_CLIENT_HELLO ? HELLO_MALFORMED : HELLO_NOT_TLS;
+}
+
 enum hello_result hello_parse(struct slice wire, char *scratch, struct hello *ret)
 {
 	const unsigned char *w = (const unsigned char *)wire.p;
 	size_t at = 0, have = 0, whole, records = 0;
+	enum hello_result begin = wire.n ? judge_begin(w, wire.n) : HELLO_OK;
 
 	*ret = (struct hello){ 0 };
+	if (begin == HELLO_NEED_MORE)
+		return need(ret, RECORD_HEAD + (wire.n >= 2));
+	if (begin != HELLO_OK)
+		return begin;
 	for (;;) {
 		const unsigned char *r = w + at;
 		size_t left = wire.n - at, n;
 
 		if (left >= 1 && r[0] != RECORD_HANDSHAKE)
-			return at ? HELLO_MALFORMED : HELLO_NOT_TLS;
+			return HELLO_MALFORMED;
 		if (left >= 2 && r[1] != 3)
-			return at ? HELLO_MALFORMED : HELLO_NOT_TLS;
+			return HELLO_MALFORMED;
 		if (left < RECORD_HEAD)
 			return need(ret, at + RECORD_HEAD);
 		n = (size_t)r[3] << 8 | r[4];

@@ -14,7 +14,7 @@
 enum hello_result {
 	HELLO_OK,
 	HELLO_NEED_MORE, /* ret->need says how many bytes from the start are needed at least */
-	HELLO_NOT_TLS, /* does not begin as a handshake record */
+	HELLO_NOT_TLS, /* does not begin as TLS */
 	HELLO_MALFORMED,
 	HELLO_TOO_LARGE,
 };

@@ -279,8 +279,10 @@ static void refuses_bent_bytes(void **state)
 		unsigned char value;
 		enum hello_result result;
 	} cases[] = {
-		{ 0, 0x17, HELLO_NOT_TLS },   { 0, 'G', HELLO_NOT_TLS },
-		{ 1, 2, HELLO_NOT_TLS },      { 4, 0, HELLO_MALFORMED }, /* an empty record */
+		{ 0, 0x17, HELLO_MALFORMED }, { 0, 'G', HELLO_NOT_TLS },
+		{ 0, 0x19, HELLO_NOT_TLS },   { 0, 0x13, HELLO_NOT_TLS },
+		{ 1, 2, HELLO_MALFORMED },    { 1, 16, HELLO_NOT_TLS },
+		{ 4, 0, HELLO_MALFORMED }, /* an empty record */
 		{ 3, 0x41, HELLO_MALFORMED }, /* a record above 2^14 */
 		{ 5, 2, HELLO_MALFORMED }, /* not a ClientHello */
 		{ 8, 0x28, HELLO_MALFORMED }, /* message shorter than its record */

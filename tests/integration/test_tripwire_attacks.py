@@ -1,0 +1,240 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Ways around the tripwire, in the kernel, each beside one that passes. See lib.hookworld.
+
+Nothing is governed here but names: the addresses are ones that nobody knows. What proves that no byte
+left is the far side, which keeps the payload of every TCP segment that arrives.
+"""
+import json
+import select
+import textwrap
+
+import pytest
+
+from lib.hello import hello
+from lib.hookworld import FREE, HookWorld
+from lib.system import wait_for
+
+ECONNABORTED = 103
+GOVERNED = "api.openai.com"
+AT = {2: "203.0.113.10", 10: "2001:db8:1::10"}
+BOTH = pytest.mark.parametrize("family", [2, 10])
+
+
+class Wire:
+    """A server at the far side that only reads, and the payload that the wire carried to it."""
+
+    CODE = """
+        import select
+        raw = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(3)); raw.bind(("p0", 0))
+        servers = [socket.create_server((a, p), family=f) for f, a in ADDRS for p in (443, 444)]
+        mark = socket.socket(2, 2); mark.bind(("FREE", 10))
+        conns, got = [], b""
+        print("up", flush=True)
+        while True:
+            for s in select.select([raw, *servers, *conns], [], [])[0]:
+                if s in servers:
+                    conns.append(s.accept()[0])
+                    continue
+                if s in conns:
+                    try: data = s.recv(65536)
+                    except OSError: data = b""
+                    if not data: conns.remove(s); s.close()
+                    continue
+                p, a = raw.recvfrom(65535)
+                if a[2] == 4: continue
+                v6 = p[0] >> 4 == 6
+                proto, at, end = (p[6], 40, 40 + (p[4] << 8 | p[5])) if v6 else (p[9], (p[0] & 15) * 4, p[2] << 8 | p[3])
+                if proto == 6:
+                    got += p[at + (p[at + 12] >> 4) * 4:end]
+                elif proto == 17 and p[at + 8:end] == b"marker":
+                    print(got.hex(), flush=True); got = b""
+    """
+
+    def __init__(self, world):
+        self.world = world
+        addrs = [(2, AT[2]), (10, AT[10])]
+        code = textwrap.dedent(self.CODE).replace("ADDRS", repr(addrs)).replace("FREE", FREE)
+        self.proc = world.start(code, ns=world.far, cgroup=world.outside)
+        assert self.proc.stdout.readline() == "up\n"
+
+    def read(self):
+        """What arrived since the last call: a marker comes after it."""
+        self.world.client(f's = socket.socket(2, 2); s.sendto(b"marker", ("{FREE}", 10))')
+        ready, _, _ = select.select([self.proc.stdout], [], [], 10)
+        assert ready, "the marker never arrived"
+        return bytes.fromhex(self.proc.stdout.readline())
+
+    def close(self):
+        self.proc.kill()
+        self.proc.wait()
+
+
+@pytest.fixture
+def world(tmp_path):
+    with HookWorld(tmp_path) as w:
+        w.d = w.drivers[0]
+        w.d.ok(f"names {GOVERNED} *.governed.example")
+        w.d.ok("attach")
+        w.d.ok("listen 2 1")
+        w.d.ok("listen 10 1")
+        w.far_end = Wire(w)
+        yield w
+        w.far_end.close()
+
+
+def connection(world, family, writes, port=443, setup="", finish="s.shutdown(1)", **kw):
+    """A client that connects, writes each part of `writes` by itself, and says how its connection ended."""
+    parts = json.dumps([p.hex() for p in writes])
+    return world.start(f"""
+        s = socket.socket({family}); s.settimeout(20)
+        {setup}
+        s.connect(("{AT[family]}", {port})); s.setsockopt(6, 1, 1)
+        print("connected", flush=True)
+        try:
+            for p in json.loads('{parts}'): s.send(bytes.fromhex(p))
+            {finish}
+            s.recv(1); print(0)
+        except OSError as e: print(e.errno or "timeout")""", **kw)
+
+
+def passes(world, family, writes, **kw):
+    """All of it arrives, in order, and nobody hears of it."""
+    out, _ = connection(world, family, writes, **kw).communicate(timeout=30)
+    assert out.split() == ["connected", "0"]
+    assert world.far_end.read() == b"".join(writes)
+    assert world.d.events() == []
+
+
+def events_end(world):
+    """Waits for the next event by ending the connection that it is about."""
+    events = wait_for(lambda: [e for e in world.d.events() if e["hook"] == "egress"], what="event")
+    world.d.ok("sever")
+    return events
+
+
+def trips(world, family, writes, reason="k_tripwire", name=GOVERNED, **kw):
+    """Not a byte arrives; the client is told; the next connection of its cgroup is redirected."""
+    client = connection(world, family, writes, finish="pass", **kw)
+    event = events_end(world)[0]
+    out, _ = client.communicate(timeout=30)
+    assert out.split() == ["connected", str(ECONNABORTED)]
+    assert world.far_end.read() == b""
+    assert (event["reason"], event["name"]) == (reason, name)
+    assert event["flow"]["sk_cgroup"] == (kw.get("cgroup") or world.load).stat().st_ino
+    assert event["flow"]["dport"] == 443
+    return event
+
+
+# ---- pages that are not TCP's own ----
+
+SENDFILE = """fd = os.memfd_create("hello"); os.write(fd, bytes.fromhex("{}")); os.sendfile(s.fileno(), fd, 0, 9999)"""
+ZEROCOPY = """s.setsockopt(1, 60, 1); s.send(bytes.fromhex("{}") + bytes(20000), 0x4000000)"""
+
+
+def says(world, send, cgroup=None):
+    """A client that sends in its own way, and says how its connection ended."""
+    return world.start(f"""
+        s = socket.socket(); s.settimeout(20); s.connect(("{AT[2]}", 443))
+        {send}
+        try: s.shutdown(1); s.recv(1); print(0)
+        except OSError as e: print(e.errno)""", cgroup=cgroup)
+
+
+@pytest.mark.parametrize("send", [SENDFILE, ZEROCOPY])
+def test_pages_that_may_change_on_their_way_do_not_pass(world, send):
+    """Their owner writes to them after the hook has read them: what was read is not what arrives."""
+    client = says(world, send.format(hello("free.example").hex()).replace("s.shutdown(1)", "pass"))
+    assert events_end(world)[0]["reason"] == "k_hello"
+    client.communicate(timeout=30)
+    assert world.far_end.read() == b""
+
+
+def test_what_follows_a_hello_may_come_from_anywhere(world):
+    data = hello("free.example")
+    client = says(world, f's.send(bytes.fromhex("{data.hex()}")); ' + SENDFILE.format(b"more".hex()))
+    assert client.communicate(timeout=30)[0].strip() == "0"
+    assert world.far_end.read() == data + b"more"
+    assert world.d.events() == []
+
+
+# ---- what some servers take for the beginning of TLS ----
+
+@pytest.mark.parametrize("first", [
+    b"\x15\x03\x01\0\x02\x01\0",  # a warning: OpenSSL bears with a few before the hello
+    b"\x14\x03\x01\0\x01\x01", b"\x17\x03\x03\0\0", b"\x18\x03\x03\0\x01\0",
+    b"\x16\x03\x01\0\x04\0\0\0\0",  # a HelloRequest
+])
+def test_records_before_the_hello_do_not_hide_it(world, first):
+    trips(world, 2, [first + hello(GOVERNED)], "k_hello", "")
+
+
+def test_a_version_that_nobody_has_does_not_hide_it(world):
+    data = hello(GOVERNED)
+    trips(world, 2, [data[:1] + b"\x02" + data[2:]], "k_hello", "")
+
+
+def test_what_no_record_begins_with_passes(world):
+    for first in (b"GET / HTTP/1.1\r\n", b"\x13\x03\x01", b"\x19\x03\x01", b"\x00"):
+        passes(world, 2, [first, hello(GOVERNED)])
+
+
+# ---- sockets ----
+
+@BOTH
+def test_a_socket_bound_to_a_device_is_ended(world, family):
+    trips(world, family, [hello(GOVERNED)], setup='s.setsockopt(1, 25, b"w0")')
+
+
+def test_a_dual_stack_socket_is_ended(world):
+    client = world.start(f"""
+        s = socket.socket(10); s.settimeout(20); s.connect(("::ffff:{AT[2]}", 443))
+        s.send(bytes.fromhex("{hello(GOVERNED).hex()}"))
+        try: s.recv(1); print(0)
+        except OSError as e: print(e.errno)""")
+    assert events_end(world)[0]["reason"] == "k_tripwire"
+    assert client.communicate(timeout=30)[0].strip() == str(ECONNABORTED)
+    assert world.far_end.read() == b""
+
+
+# ---- older connections ----
+
+@pytest.fixture
+def bare(tmp_path):
+    with HookWorld(tmp_path) as w:
+        w.d = w.drivers[0]
+        w.d.ok(f"names {GOVERNED}")
+        w.far_end = Wire(w)
+        yield w
+        w.far_end.close()
+
+
+def older(world, first):
+    client = world.start(f"""
+        s = socket.socket(2); s.settimeout(20); s.connect(("{AT[2]}", 443))
+        if {first!r}:
+            s.send({first!r})
+            while struct.unpack("I", __import__("fcntl").ioctl(s, 0x5411, b"0000"))[0]: pass  # SIOCOUTQ
+        print("connected", flush=True)
+        sys.stdin.readline()
+        s.send(bytes.fromhex("{hello(GOVERNED).hex()}"))
+        try: s.shutdown(1); s.recv(1); print(0)
+        except OSError as e: print(e.errno)""")
+    assert client.stdout.readline() == "connected\n"
+    world.d.ok("attach")
+    client.stdin.write("\n")
+    client.stdin.flush()
+    return client
+
+
+def test_a_connection_in_mid_stream_goes_on(bare):
+    out, _ = older(bare, b"hello").communicate(timeout=30)
+    assert out.strip() == "0"
+    assert bare.far_end.read().startswith(b"hello\x16\x03")
+    assert bare.d.counts()["sni_none"] == 1
+
+
+def test_an_older_connection_that_has_said_nothing_is_read(bare):
+    client = older(bare, b"")
+    assert events_end(bare)[0]["reason"] == "k_tripwire"
+    assert client.communicate(timeout=30)[0].strip() == str(ECONNABORTED)
+    assert bare.far_end.read() == b""
