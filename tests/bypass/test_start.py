@@ -42,3 +42,14 @@ def test_ready_is_not_said_before_names_are_resolved(quiet, found):
         arrived = quiet.oracle.read()["target"]
         found("+", "tcp as soon as egretd says it is ready", form, got, "redirected to egret", arrived, twin="no")
         assert (got, arrived) == ("ok", 0)
+
+
+def test_names_that_cannot_be_resolved_do_not_keep_everything_down(quiet):
+    """Ten seconds, then it is ready all the same, and says what is not governed."""
+    os.kill(quiet.sim.proc.pid, signal.SIGSTOP)
+    try:
+        quiet.daemon.start()
+        assert phase(quiet.daemon) == "resolving"
+        assert "not every governed name could be tried" in quiet.daemon.log()
+    finally:
+        os.kill(quiet.sim.proc.pid, signal.SIGCONT)
