@@ -7,6 +7,7 @@ import pytest
 
 from lib.workload import request
 from lib.system import wait_for
+from lib.world import KEYS
 
 CHAT = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "hi"}]}
 STREAM = {**CHAT, "stream": True}
@@ -138,6 +139,13 @@ def test_trailers_pass(agent, sim):
     sim.fail(trailers={"x-checksum": "abc"})
     response = agent.call("POST", "/v1/chat/completions", CHAT)
     assert response.status == 200 and response.json()["choices"]
+    assert ("x-checksum", "abc") in response.trailers
+
+
+def test_a_trailer_that_repeats_the_key_does_not_pass(agent, sim):
+    sim.fail(trailers={"x-checksum": "abc", "x-echo": KEYS["openai"]})
+    response = agent.call("POST", "/v1/chat/completions", CHAT)
+    assert response.status == 200 and response.trailers == [("x-checksum", "abc")]
 
 
 def test_an_answer_that_ends_with_the_connection(agent, sim):

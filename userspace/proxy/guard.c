@@ -96,6 +96,13 @@ size_t guard_strip(const struct exchange *x, struct http_field *f, size_t n)
 	return kept;
 }
 
+size_t guard_trailers(const struct exchange *x, struct http_field *f, size_t n)
+{
+	bool keyed = catalogue_provider(x->gen->catalogue, x->provider)->credential_field.n > 0;
+
+	return keyed && (!x->lease || !x->answered) ? 0 : guard_strip(x, f, n);
+}
+
 int guard_hold(struct exchange *x, struct slice piece)
 {
 	return buf_append_slice(&x->held, piece);

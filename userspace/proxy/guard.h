@@ -18,6 +18,9 @@ bool guard_is_refusal(const struct exchange *x, const struct http_response *r);
 bool guard_begin(struct exchange *x, const struct http_response *r);
 /* Takes out the fields that carry the key, and those that are egret's to set: how many are left. */
 size_t guard_strip(const struct exchange *x, struct http_field *f, size_t n) _must_check_;
+/* The same for an answer's trailers. Where the key is no longer there to look for, or an answer was
+ * held and cannot be weighed by them too, none is left: they must not pass unseen. */
+size_t guard_trailers(const struct exchange *x, struct http_field *f, size_t n) _must_check_;
 /* A held body; -EMSGSIZE: longer than anyone reads, -ENOMEM. */
 int guard_hold(struct exchange *x, struct slice piece) _must_check_;
 /* Nothing in the answer that is held shows eight bytes of the key that are not its public prefix.

@@ -48,8 +48,9 @@ static int begin_answer(struct exchange *x)
 	digest_hex(x->id, sizeof(x->id), hex);
 	id.value = slice_of(hex, 32);
 	x->answered = true;
-	/* There will be no second attempt: a long stream must not keep a credential in memory. */
-	if (x->egress.head_sent)
+	/* There will be no second attempt: a long stream must not keep a credential in memory,
+	 * unless trailers are announced, which must be searched for it. */
+	if (x->egress.head_sent && !http_find(r.fields, r.n_fields, HTTP_trailer))
 		x->lease = lease_unref(x->lease);
 	if (egress_is_done(x))
 		kept_drop(x);
@@ -118,7 +119,7 @@ static void finish(struct exchange *x, bool clean)
 	struct upstream_conn *up;
 	int r;
 
-	n = guard_strip(x, (struct http_field *)(uintptr_t)trailers, n);
+	n = guard_trailers(x, (struct http_field *)(uintptr_t)trailers, n);
 	r = x->answered ? 0 : let_go(x);
 	if (r == -EACCES) {
 		guard_refuse(x, h1_response(x->answer)->status);

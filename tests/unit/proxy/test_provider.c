@@ -452,6 +452,53 @@ static void fields_with_the_key_and_egrets_own_do_not_pass(void **state)
 	rig_close(&u);
 }
 
+/* The client must get `want` at its end, and never the key. */
+static void with_trailers(const char *head, const char *trailers, const char *want)
+{
+	ask();
+	rig_send(&u, head);
+	rig_send(&u, "transfer-encoding: chunked\r\n\r\n2\r\nok\r\n");
+	rig_until(&c, "ok\r\n");
+	rig_send(&u, "0\r\n");
+	rig_send(&u, trailers);
+	(void)rig_record(&rig);
+	rig_until(&c, want);
+	assert_null(strstr(c.text, RIG_KEY));
+	rig_close(&c);
+	rig_close(&u);
+}
+
+static void trailers_with_the_key_do_not_pass(void **state)
+{
+	(void)state;
+	with_trailers("HTTP/1.1 200 OK\r\ntrailer: x-sum, x-echo\r\n",
+		      "x-sum: 7\r\nx-echo: Bearer " RIG_KEY "\r\n\r\n",
+		      "ok\r\n0\r\nx-sum: 7\r\n\r\n");
+}
+
+/* The key is no longer held when they come. */
+static void trailers_not_announced_do_not_pass(void **state)
+{
+	(void)state;
+	with_trailers("HTTP/1.1 200 OK\r\n", "x-sum: 7\r\nx-echo: " RIG_KEY "\r\n\r\n",
+		      "ok\r\n0\r\n\r\n");
+}
+
+/* Of a refusal that was held none passes: part of a key is enough there. */
+static void trailers_of_a_refusal_do_not_pass(void **state)
+{
+	(void)state;
+	ask();
+	rig_send(&u, "HTTP/1.1 403 Forbidden\r\ntrailer: x-hint\r\ntransfer-encoding: chunked"
+		     "\r\n\r\n2\r\nno\r\n0\r\nx-hint: key *01234567*\r\n\r\n");
+	rig_until(&c, "no\r\n0\r\n\r\n");
+	assert_null(strstr(c.text, "x-hint"));
+	assert_null(strstr(c.text, "01234567"));
+	(void)rig_record(&rig);
+	rig_close(&c);
+	rig_close(&u);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -460,6 +507,9 @@ int main(void)
 		cmocka_unit_test(body_that_cannot_be_read_is_not_shown),
 		cmocka_unit_test(other_refusals_pass),
 		cmocka_unit_test(fields_with_the_key_and_egrets_own_do_not_pass),
+		cmocka_unit_test(trailers_with_the_key_do_not_pass),
+		cmocka_unit_test(trailers_not_announced_do_not_pass),
+		cmocka_unit_test(trailers_of_a_refusal_do_not_pass),
 		cmocka_unit_test(nobody_listens),
 		cmocka_unit_test(address_that_must_not_be_dialled),
 		cmocka_unit_test(strange_certificate),
