@@ -11,10 +11,11 @@ import pytest
 
 from lib.counter import Counter
 from lib.daemon import Daemon
+from lib.pod import Pod
 from lib.policies import agent_policy
 from lib.system import sh, wait_for
 from lib.workload import Refused, Workload
-from lib.world import DNS, FREE, FREE6, World
+from lib.world import DNS, FREE, FREE6, PROVIDERS, PROVIDERS6, World
 
 ECONNABORTED = 103
 CHAT = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "hi"}]}
@@ -281,6 +282,26 @@ def test_connections_older_than_enforcement_go_on():
         assert conn.ask("GET", "/", host="free.example").status
         assert daemon.stop() == 0
         daemon.nothing_left()
+
+
+@pytest.mark.parametrize("number, address", [(1, FREE), (2, FREE6)])
+def test_in_a_network_namespace_of_its_own(egret, number, address):
+    """The connection is found and ended there, and the retry meets the listener there."""
+    world = egret.world
+    pod, beside = Pod(world, number), Pod(world, number + 2)
+    for provider in (PROVIDERS, PROVIDERS6):
+        wait_for(lambda p=provider: pod.connect(p) == 0, what="listener in the namespace")
+    first = pod.python(f"""
+        import socket, ssl
+        s = socket.create_connection(("{address}", 443), 20)
+        try: ssl.create_default_context().wrap_socket(s, server_hostname="api.openai.com"); print(0)
+        except OSError as e: print(e.errno)""")
+    assert int(first) == ECONNABORTED
+    assert pod.call(egret.ca, address) == 200
+    assert sent(egret) == 0
+    made = world.far.connections(world)
+    assert beside.connect(address) == 0
+    assert world.far.connections(world) == made + 1  # the neighbour's own, not through egret
 
 
 def test_a_client_learns_of_it_by_an_error(egret):
