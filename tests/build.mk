@@ -31,6 +31,10 @@ pytest: all helpers $(B)/npm/.stamp ## run the tests that drive processes (ARGS=
 	$(Q)env -u NODE_EXTRA_CA_CERTS EGRET_REQUIRE=$(EGRET_REQUIRE) $(PYTEST) -p no:cacheprovider -q -n $(PYTEST_JOBS) -m "not heavy" \
 		tests $(ARGS)
 
+# The long form of tests/soak.
+soak: all helpers
+	$(Q)env -u NODE_EXTRA_CA_CERTS EGRET_REQUIRE=root $(PYTEST) -p no:cacheprovider -q -s -m heavy tests/soak $(ARGS)
+
 # Helpers that pytest drives: tests/lib/NAME.c becomes a program of its own.
 $(B)/tests/lib/%: tests/lib/%.c $(B)/libegret.a
 	$(call say,CC,$<) mkdir -p $(@D)
