@@ -34,11 +34,12 @@ static bool covers(const struct eg_name_key *key, const struct eg_name *rule, co
 	dns_name_begin(&d, 0);
 	for (int i = 0; i < DNS_NAME_ROUNDS && !dns_name_byte(&d); i++)
 		;
-	assert_int_equal(d.name_n, n + 1);
-	for (__u32 i = 0; !dns_key_byte(&d, i); i++)
+	assert_int_equal(d.name.n, n + 1);
+	for (__u32 i = 0; !name_key_byte(&d.name, i); i++)
 		;
-	return key->prefix_len <= d.name_n * 8 &&
-	       memcmp(key->s, d.key.s, key->prefix_len / 8) == 0 && dns_name_matches(&d, rule);
+	return key->prefix_len <= d.name.n * 8 &&
+	       memcmp(key->s, d.name.key.s, key->prefix_len / 8) == 0 &&
+	       name_matches(&d.name, rule);
 }
 
 static bool pattern_covers(const char *pattern, const char *host)
