@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon/monitor_private.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "daemon/anchor.h"
+#include "daemon/children.h"
+#include "daemon/control.h"
+#include "daemon/credentials.h"
+#include "daemon/edition.h"
+#include "daemon/endpoints.h"
+#include "daemon/events.h"
+#include "daemon/learning.h"
+#include "daemon/listeners.h"
+#include "daemon/modes.h"
+#include "daemon/namespaces.h"
+#include "daemon/runs.h"
+#include "daemon/state.h"
+#include "daemon/sweeper.h"
+#include "daemon/users.h"
+#include "daemon/watchdog.h"
+#include "dataplane/dataplane.h"
+#include "egret/names.h"
+#include "event/channel.h"
+#include "identity/identity.h"
+
+#define START_US 60000000u /* for every child to be ready */
+#define WATCH_US      5000000u
+#define ANSWER_US     20000000u /* for a worker to answer; connections wait meanwhile */
+#define HASH_BYTES    (512u << 20)
+
+static void on_print(void *ctx, const char *line)
+{
+	(void)ctx;
+	log_debug("%s", line);
+}
+
+static int open_dataplane(struct monitor *m, struct diag *d)
+{
+	const struct config *c = m->config;
+	struct dataplane_opts o = { .cgroup = *c->cgroup ? c->cgroup : NULL,
+				    .nat64 = c->nat64.addr,
+				    .nat64_bits = (uint8_t)c->nat64.prefix_len,
+				    .allow_raw = c->allow_raw,
+				    .print = on_print };
+	char pins[4352];
+	uid_t owner;
+	gid_t group;
+	int r;
+
+	(void)snprintf(pins, sizeof(pins), "%s/bpf", c->run_dir);
+	o.pins = pins;
+	memcpy(o.extra_ports, c->ports, sizeof(o.extra_ports));
+	r = users_find("users.bpffs", c->user_bpffs, d, &owner, &group);
+	if (r == 0)
+		r = dataplane_bpffs_mount(pins, owner, d);
+	return r < 0 ? r : dataplane_open(&o, d, &m->dp);
+}
+
+static int make_identity(struct monitor *m, struct diag *d)
+{
+	struct identity_opts o = { .cgroup = dataplane_cgroup(m->dp),
+				   .cgroup_run = EG_CGROUP_RUN,
+				   .proc = "/proc",
+				   .hash_bytes_max = HASH_BYTES };
+	int r = identity_new(m->loop, &o, &m->identity);
+
+	return r < 0 ? r : identity_load(m->identity, m->edition->doc, m->edition->generation, d);
+}
+
+static int first_edition(struct monitor *m, struct diag *d)
+{
+	const struct edition_from from = { .catalogue = &m->config->catalogue,
+					   .policy = m->config->policy,
+					   .policy_fd = -EBADF };
+	int r = edition_new(&from, 1, d, &m->edition);
+
+	return r < 0 ? r : edition_check_credentials(m->edition, m->config, d);
+}
+
+static void on_new_endpoint(void *ctx)
+{
+	struct monitor *m = ctx;
+
+	sweeper_soon(m->sweeper);
+}
+
+/* Known before anything is attached, so that nothing passes in between. */
+static int make_endpoints(struct monitor *m, struct diag *d)
+{
+	char file[4352];
+	struct endpoints_opts o = { .loop = m->loop,
+				    .dp = m->dp,
+				    .warnings = m->warnings,
+				    .on_new = on_new_endpoint,
+				    .ctx = m };
+	struct diag kept = { 0 };
+	int r;
+
+	(void)snprintf(file, sizeof(file), "%s/endpoints.json", m->config->state_dir);
+	o.file = file;
+	r = sweeper_new(m->loop, m->dp, &m->sweeper);
+	if (r == 0)
+		r = endpoints_new(&o, &m->endpoints);
+	if (r == 0 && endpoints_read(m->endpoints, &kept) < 0) {
+		char text[800];
+
+		diag_format(&kept, text, sizeof(text));
+		log_warn("addresses kept by an earlier run cannot be used: %s", text);
+	}
+	return r < 0 ? r : endpoints_apply(m->endpoints, m->edition, d);
+}
+
+/* Before anything is attached, as the endpoints. */
+static int make_modes(struct monitor *m, struct diag *d)
+{
+	const struct modes_opts o = {
+		.loop = m->loop, .dp = m->dp, .identity = m->identity, .warnings = m->warnings
+	};
+	int r = modes_new(&o, &m->modes);
+
+	return r < 0 ? r : modes_apply(m->modes, m->edition, d);
+}
+
+static void on_late_listener(void *ctx)
+{
+	struct monitor *m = ctx;
+
+	children_send_listeners6(m->children);
+}
+
+static void store_event(void *ctx, const struct eg_note *note)
+{
+	struct monitor *m = ctx;
+	struct child *recorder = children_recorder(m->children);
+
+	if (!child_channel(recorder) ||
+	    channel_send(child_channel(recorder), EG_MSG_event, note, sizeof(*note), NULL, 0) < 0)
+		log_warn_limited("an event was not stored: the recorder is not there");
+}
+
+static void on_credentials(void *ctx)
+{
+	struct monitor *m = ctx;
+
+	monitor_advance(m);
+	control_credentials_settled(m);
+}
+
+static int make_parts(struct monitor *m, struct diag *d)
+{
+	const struct listeners_opts lo = { .loop = m->loop,
+					   .dp = m->dp,
+					   .warnings = m->warnings,
+					   .n = children_workers(m->children),
+					   .on_late = on_late_listener,
+					   .ctx = m };
+	struct events_opts eo = { .loop = m->loop,
+				  .dp = m->dp,
+				  .identity = m->identity,
+				  .store = store_event,
+				  .ctx = m };
+	const struct anchor_opts ao = { .state_dir = m->config->state_dir,
+					.run_dir = m->config->run_dir,
+					.warnings = m->warnings };
+	const struct credentials_opts co = {
+		.loop = m->loop, .warnings = m->warnings, .on_settled = on_credentials, .ctx = m
+	};
+	const struct namespaces_opts no = { .loop = m->loop,
+					    .dp = m->dp,
+					    .children = m->children,
+					    .warnings = m->warnings,
+					    .max = (unsigned)m->config->namespaces };
+	int r;
+
+	r = listeners_new(&lo, d, &m->listeners);
+	if (r == 0)
+		r = namespaces_new(&no, d, &m->namespaces);
+	eo.namespaces = m->namespaces;
+	if (r == 0)
+		r = events_new(&eo, &m->events);
+	if (r == 0)
+		sweeper_set_namespaces(m->sweeper, m->namespaces);
+	if (r == 0)
+		r = anchor_new(&ao, d, &m->anchor);
+	if (r == 0)
+		r = credentials_new(&co, &m->credentials);
+	if (r == 0)
+		r = runs_new(m->loop, dataplane_cgroup(m->dp), d, &m->runs);
+	return r;
+}
+
+static void on_start_limit(struct timer *t)
+{
+	struct monitor *m = container_of(t, struct monitor, start_limit);
+
+	monitor_fail(m, "not every part was ready within %u s", START_US / 1000000u);
+}
+
+int monitor_start(struct monitor *m, struct diag *d)
+{
+	int r;
+
+	r = state_directories(m->config, d);
+	if (r == 0)
+		r = state_fingerprint_key(m->config->state_dir, d, m->fingerprint_key);
+	if (r == 0)
+		r = state_enter_cgroup(m->config->cgroup, d);
+	if (r == 0)
+		r = first_edition(m, d);
+	if (r == 0)
+		r = open_dataplane(m, d);
+	if (r == 0)
+		r = make_identity(m, d);
+	if (r == 0)
+		r = make_endpoints(m, d);
+	if (r == 0)
+		r = learning_apply(m->dp, m->config, m->edition, d);
+	if (r == 0)
+		r = make_modes(m, d);
+	if (r == 0)
+		r = dataplane_attach(m->dp, d);
+	if (r == 0)
+		r = children_new(m, d, &m->children);
+	if (r == 0)
+		r = make_parts(m, d);
+	if (r == 0)
+		r = control_start(m, d);
+	if (r == 0)
+		r = watchdog_new(m->loop, m->children, WATCH_US, ANSWER_US, &m->watchdog);
+	if (r == 0)
+		r = children_start(m->children, d);
+	if (r == 0)
+		sweeper_modes(m->sweeper);
+	if (r == 0)
+		timer_start(&m->start_limit, m->loop, START_US, on_start_limit);
+	return r;
+}
