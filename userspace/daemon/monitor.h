@@ -25,7 +25,7 @@ enum monitor_phase {
 	MONITOR_STOPPING,
 };
 
-/* Each part is made by monitor_start.c and freed by monitor.c; others use it through its own header. */
+/* Each part is made by monitor_start.c, freed by monitor.c, and used through its own header. */
 struct monitor {
 	struct loop *loop;
 	const struct config_where *where;

@@ -26,10 +26,10 @@
 #include "event/channel.h"
 #include "identity/identity.h"
 
-#define START_US 60000000u /* for every child to be ready */
-#define WATCH_US      5000000u
-#define ANSWER_US     20000000u /* for a worker to answer; connections wait meanwhile */
-#define HASH_BYTES    (512u << 20)
+#define START_US   60000000u /* for every child to be ready */
+#define WATCH_US   5000000u
+#define ANSWER_US  20000000u /* for a worker to answer; connections wait meanwhile */
+#define HASH_BYTES (512u << 20)
 
 static void on_print(void *ctx, const char *line)
 {
