@@ -33,8 +33,9 @@ static __always_inline int is_kernel_reply(struct __sk_buff *skb, const struct p
 	return sk->sk_type == SOCK_RAW && sk->sk_kern_sock;
 }
 
-static __always_inline void report(struct __sk_buff *skb, enum eg_reason reason,
-				   const struct packet *p, __u32 provider)
+/* A frame of its own: together with that of the caller's other calls it would be too large. */
+static __noinline void report(struct __sk_buff *skb, enum eg_reason reason, const struct packet *p,
+			      __u32 provider)
 {
 	struct sk_buff *kern = bpf_cast_to_kern_ctx(skb);
 	struct sock *ksk = kern->sk;

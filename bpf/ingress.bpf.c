@@ -31,6 +31,7 @@ struct work {
 	__u64 netns;
 	__u64 now_ns;
 	struct eg_addr from; /* the resolver */
+	char asked[EG_EVENT_NAME]; /* the name, where it is neither governed nor on the list */
 	__u32 ech; /* it offers keys to hide the name with */
 	__u32 n_found;
 	struct {
@@ -141,6 +142,16 @@ static __always_inline void learn_governed(struct walk *k, const struct eg_addr 
 	count_key(EG_COUNT_DNS_LEARNED);
 }
 
+/* For people, who would rather allow a name than an address. */
+static __always_inline void learn_asked(struct walk *k, const struct eg_addr *a)
+{
+	struct eg_asked *into;
+
+	into = bpf_cgrp_storage_get(&eg_asked, k->cgroup, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	if (into)
+		asked_put(into, a, k->w->asked);
+}
+
 static long learn(__u32 i, struct walk *k)
 {
 	__u64 at = DNS_INDEX(i, FOUND_MAX);
@@ -150,6 +161,8 @@ static long learn(__u32 i, struct walk *k)
 		learn_governed(k, &a, k->w->found[at].provider);
 	if (k->w->rule)
 		learn_allowed(k, &a);
+	else if (!k->w->found[at].provider && k->w->asked[0])
+		learn_asked(k, &a);
 	return 0;
 }
 
@@ -205,7 +218,7 @@ static long record(__u32 i, struct walk *k)
 		k->w->provider = provider_at(k, d->data);
 		return 0;
 	}
-	if (!k->w->provider && !k->w->rule)
+	if (!k->w->provider && !k->w->rule && !k->w->asked[0])
 		return 0;
 	if (d->type == DNS_A && d->data_end - d->data == 4)
 		find(k, d->data, 4);
@@ -224,6 +237,19 @@ static __always_inline void find_list(struct work *w, struct sock *sk)
 		mode_of(sk->sk_cgrp_data.cgroup, &m);
 	w->list = m.egress == EG_EGRESS_DENY ? m.list : 0;
 	w->netns = sk->__sk_common.skc_net.net->net_cookie;
+}
+
+/* Keeps the name that provider_at() has just read, if it is to be shown one day. */
+static __always_inline void keep_asked(struct walk *k)
+{
+	const struct name *m = &k->w->dns.name;
+
+	k->w->asked[0] = 0;
+	if (!k->w->list || k->w->provider || k->w->rule || m->n < 2 || m->n > EG_EVENT_NAME)
+		return;
+	__builtin_memcpy(k->w->asked, m->s + 1, EG_EVENT_NAME);
+	/* Behind a shorter one is what was there before. */
+	k->w->asked[NAME_INDEX(m->n - 1, EG_EVENT_NAME)] = 0;
 }
 
 /* Nothing is changed in the answer: programs of this type can only read packets. */
@@ -274,6 +300,7 @@ __noinline int answer(struct __sk_buff *skb, struct work *w)
 	w->now_ns = bpf_ktime_get_ns();
 	w->provider = provider_at(&k, d->at);
 	w->rule = rule_at(&k);
+	keep_asked(&k);
 	bpf_loop(DNS_LABELS_MAX, skip_label, &k, 0);
 	d->at += 4; /* type and class of the question */
 	w->n_found = 0;

@@ -2,6 +2,7 @@
 /* Counters by hook and reason, and events limited by cgroup and reason. Nothing here decides. */
 #pragma once
 
+#include "lib/asked.h"
 #include "lib/maps.h"
 
 #define COUNT_EVENTS_PER_S 8 /* of one reason, from one cgroup */
@@ -77,6 +78,25 @@ static __always_inline struct eg_event *count_begin(struct cgroup *cgroup, enum 
 	return 0;
 }
 
+/* Global, so that the verifier walks it once. */
+__noinline __u32 count_asked(struct eg_asked *t, const struct eg_addr *dst)
+{
+	return t && dst ? asked_find(t, dst) : 0;
+}
+
+/* By which name it was asked for, if DNS told this cgroup. */
+static __always_inline void count_name(struct cgroup *cgroup, struct eg_event *e,
+				       const struct eg_addr *dst)
+{
+	struct eg_asked *t = bpf_cgrp_storage_get(&eg_asked, cgroup, 0, 0);
+	__u64 i = t ? count_asked(t, dst) : 0;
+
+	if (!t || !i)
+		return;
+	i = NAME_INDEX(i - 1, EG_ASKED);
+	__builtin_memcpy(e->name, t->entry[i].name, sizeof(e->name));
+}
+
 /* One event, unless its cgroup sent too many of this reason. */
 static __always_inline void count_event(struct cgroup *cgroup, enum eg_hook hook,
 					enum eg_reason reason, const struct eg_flow *flow)
@@ -86,6 +106,8 @@ static __always_inline void count_event(struct cgroup *cgroup, enum eg_hook hook
 	if (!e)
 		return;
 	__builtin_memcpy(&e->flow, flow, sizeof(e->flow));
+	if (reason == EG_REASON_k_egress_denied)
+		count_name(cgroup, e, &flow->dst);
 	bpf_ringbuf_submit(e, 0);
 }
 

@@ -243,6 +243,15 @@ struct {
 	__type(value, struct eg_allowed);
 } eg_allowed SEC(".maps");
 
+/* On the same cgroup: what it called addresses that are not on its list. Written by eg_ingress,
+ * read for events of refusals. No memory: an event without a name. */
+struct {
+	__uint(type, BPF_MAP_TYPE_CGRP_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct eg_asked);
+} eg_asked SEC(".maps");
+
 /* On the socket, from connect() or from its birth in accept(). Written by eg_connect4/6 and
  * eg_sockops, read by eg_egress. No memory: its packets pass while the tables allow them. */
 struct {

@@ -225,6 +225,22 @@ struct eg_open {
 };
 _Static_assert(sizeof(struct eg_open) == 32, "struct eg_open is ABI");
 
+/*
+ * Names by which one cgroup with a denied egress asked for addresses that are not on its list, for
+ * people: the newest.
+ */
+#define EG_ASKED      32
+#define EG_EVENT_NAME 128
+struct eg_asked_entry {
+	struct eg_addr addr;
+	char name[EG_EVENT_NAME]; /* as in struct eg_event; "": free */
+};
+struct eg_asked {
+	__u64 next; /* place of the next one, modulo EG_ASKED */
+	struct eg_asked_entry entry[EG_ASKED];
+};
+_Static_assert(sizeof(struct eg_asked) == 4616, "struct eg_asked is ABI");
+
 /* What the backstop knows of a device of the host whose other end a workload holds. */
 struct eg_veth {
 	__u64 netns; /* cookie of the workload's network namespace; 0: not known yet */
@@ -240,7 +256,6 @@ _Static_assert(sizeof(struct eg_veth) == 32, "struct eg_veth is ABI");
  * EG_HOOK_SOCK_CREATE with reason `allowed` is no refusal: the first sockets of a network namespace
  * in which the monitor has no listener yet.
  */
-#define EG_EVENT_NAME 128
 struct eg_event {
 	__u32 hook; /* enum eg_hook */
 	__u32 reason; /* enum eg_reason (reasons.h) */

@@ -23,6 +23,7 @@
 	X(eg_allow_name, "names on allow-lists")                                                   \
 	X(eg_allow_rule, "what a rule of an allow-list lets through")                              \
 	X(eg_allowed, "addresses of allowed names, by cgroup")                                     \
+	X(eg_asked, "names of addresses that are not allowed, by cgroup")                          \
 	X(eg_open, "sockets that a rule or a peer opened")                                         \
 	X(eg_trip, "connections whose server name was looked for")                                 \
 	X(eg_sni, "server names being read")

@@ -231,6 +231,36 @@ def test_governed_and_allowed_are_learned_side_by_side(dns):
     assert len(world.d.ok(f"allowed {world.agent}")["addrs"]) > 200
 
 
+def refused_as(world, addr=AT, cgroup=None):
+    """The name that the event of a refused connection has."""
+    assert world.tcp(addr, cgroup=cgroup or world.agent) == ECONNREFUSED
+    return world.d.events()[-1]["name"]
+
+
+def test_a_refusal_says_what_dns_called_the_address(dns):
+    world = dns.world
+    alias = [record(b"\xc0\x0c", CNAME, name("cdn.example.net")), a(AT, name("cdn.example.net"))]
+    dns.ask(message("Files.Example.org", *alias), cgroup=world.agent)
+    dns.ask(message("six.example.org", a(AT6)), cgroup=world.agent)
+    assert refused_as(world) == "files.example.org"
+    assert refused_as(world, AT6) == "six.example.org"
+    assert refused_as(world, FREE) == ""
+
+
+def test_a_cgroup_is_told_its_own_names_only(dns):
+    world = dns.world
+    child = world.agent / "child"
+    child.mkdir()
+    dns.ask(message("theirs.example.org", a(AT)), cgroup=child)
+    assert refused_as(world) == ""
+    dns.ask(message("long.example.org", a(AT)), cgroup=world.agent)
+    dns.ask(message("s.org", a(AT6)), cgroup=world.agent)  # nothing of the longer one is left behind it
+    assert refused_as(world, AT6) == "s.org"
+    dns.ask(message(".".join(["y" * 60] * 3), a(AT)), cgroup=world.agent)  # too long to be shown
+    assert refused_as(world) == "long.example.org"
+    assert refused_as(world, cgroup=child) == "theirs.example.org"
+
+
 def test_a_cgroup_learns_for_itself(dns):
     world = dns.world
     lists(world, (LIST, "pypi.org", 0, 0))

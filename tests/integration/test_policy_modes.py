@@ -80,6 +80,18 @@ print(attempt("203.0.113.99"), attempt("free.example"), attempt("203.0.113.99"))
     assert out.split() == [str(ECONNREFUSED), "0", "0"]
 
 
+def test_a_refusal_names_the_entry_by_the_name_that_dns_taught(world, start):
+    daemon = start(**deny())
+    assert connect(world, "free.example", 443, world.load) == ECONNREFUSED
+    events = wait_for(lambda: daemon.egret("event", "list", "--reason", "k_egress_denied"), what="event")
+    entry = events[-1]["text"].split('"')[1]
+    assert entry == "free.example:443/tcp"
+    daemon.write_policy(agent_policy(world, agent_has=deny(entry)))
+    daemon.egret("policy", "load")
+    assert connect(world, "free.example", 443, world.load) == 0
+    assert connect(world, FREE, 80, world.load) == ECONNREFUSED
+
+
 def test_a_reload_changes_modes_at_once_and_a_bad_one_nothing(world, start):
     daemon = start(**deny())
     assert connect(world, FREE, 443, world.load) == ECONNREFUSED

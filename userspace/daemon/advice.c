@@ -8,6 +8,8 @@
 #include "base/slice.h"
 #include "control/rows.h"
 
+#define NAME_SHOWN_MAX 100 /* in an entry, so that the advice fits */
+
 const char *advice_reason(enum eg_reason reason)
 {
 	switch (reason) {
@@ -76,16 +78,38 @@ static void entry_of(const struct eg_flow *f, char *to, size_t n)
 		(void)snprintf(to, n, "%s", address);
 }
 
-void advice_event(const struct eg_event *e, char *to, size_t n)
+/* A name is good for an entry when policy would take it, and leaves room for the rest. */
+static bool is_entry(const char *name)
 {
-	char name[EG_EVENT_NAME + 1], entry[INET6_ADDRSTRLEN + 16];
+	return name[0] && strlen(name) <= NAME_SHOWN_MAX && !strpbrk(name, "?_");
+}
 
-	read_name(e, name);
+static void advise_denied(const struct eg_event *e, const char *name, char *to, size_t n)
+{
+	bool has_port =
+		e->flow.dport && (e->flow.proto == IPPROTO_TCP || e->flow.proto == IPPROTO_UDP);
+	char entry[INET6_ADDRSTRLEN + 16];
+
 	entry_of(&e->flow, entry, sizeof(entry));
-	if (e->reason == EG_REASON_k_egress_denied)
+	if (has_port && is_entry(name))
+		(void)snprintf(to, n,
+			       "if it should, add \"%s:%u/%s\" (or \"%s\") to "
+			       "\"egress\".\"allow\" of the workload",
+			       name, e->flow.dport, e->flow.proto == IPPROTO_TCP ? "tcp" : "udp",
+			       entry);
+	else
 		(void)snprintf(to, n,
 			       "if it should, add \"%s\" to \"egress\".\"allow\" of the workload",
 			       entry);
+}
+
+void advice_event(const struct eg_event *e, char *to, size_t n)
+{
+	char name[EG_EVENT_NAME + 1];
+
+	read_name(e, name);
+	if (e->reason == EG_REASON_k_egress_denied)
+		advise_denied(e, name, to, n);
 	else if (name[0])
 		(void)snprintf(to, n, "%s: %s", name, advice_reason((enum eg_reason)e->reason));
 	else

@@ -84,6 +84,37 @@ static void a_name_cannot_write_to_a_terminal(void **state)
 	assert_in_range(strlen(text), EG_EVENT_NAME, ADVICE_MAX - 1);
 }
 
+static void a_name_that_dns_taught_comes_first(void **state)
+{
+	static const char *const not_for_a_list[] = { "", "a?b.org", "_x.example.org" };
+	struct eg_event e = denied("2001:db8::9", 443, IPPROTO_TCP);
+	char text[ADVICE_MAX];
+
+	(void)state;
+	(void)snprintf(e.name, sizeof(e.name), "api.example.org");
+	advice_event(&e, text, sizeof(text));
+	assert_true(slice_eq(quoted(text), SLICE("api.example.org:443/tcp")));
+	assert_non_null(strstr(text, "(or \"[2001:db8::9]:443/tcp\")"));
+	for (size_t i = 0; i < ARRAY_SIZE(not_for_a_list); i++) {
+		(void)snprintf(e.name, sizeof(e.name), "%s", not_for_a_list[i]);
+		advice_event(&e, text, sizeof(text));
+		assert_true(slice_eq(quoted(text), SLICE("[2001:db8::9]:443/tcp")));
+	}
+	memset(e.name, 'a', 100); /* the longest: the advice is whole */
+	e.flow.dport = 65535;
+	assert_int_equal(inet_pton(AF_INET6, "2001:db8:1111:2222:3333:4444:5555:6666", &e.flow.dst),
+			 1);
+	advice_event(&e, text, sizeof(text));
+	assert_string_equal(text + strlen(text) - 12, "the workload");
+	memset(e.name, 'a', 101);
+	advice_event(&e, text, sizeof(text));
+	assert_int_equal(quoted(text).p[0], '[');
+	e = denied("2001:db8::9", 0, IPPROTO_ICMPV6); /* a name without a port would allow more */
+	(void)snprintf(e.name, sizeof(e.name), "api.example.org");
+	advice_event(&e, text, sizeof(text));
+	assert_true(slice_eq(quoted(text), SLICE("2001:db8::9")));
+}
+
 static void ech_is_said_with_its_name(void **state)
 {
 	struct eg_event e = { .reason = EG_REASON_k_ech, .name = "api.openai.com" };
@@ -100,6 +131,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_entry_is_read_as_what_was_denied),
 		cmocka_unit_test(a_name_cannot_write_to_a_terminal),
+		cmocka_unit_test(a_name_that_dns_taught_comes_first),
 		cmocka_unit_test(ech_is_said_with_its_name),
 	};
 
