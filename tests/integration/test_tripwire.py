@@ -266,6 +266,20 @@ except OSError: pass""") == ""
     assert sent(egret) >= len(first)
 
 
+@pytest.mark.parametrize("first", [r"\x15\x03\x01\0\x02\x01\0", r"\x14\x03\x01\0\x01\x01", ""])
+def test_what_hides_a_hello_is_not_passed_on_by_egret(egret, first):
+    """An alert in front of it, or a version that nobody has: the first attempt is ended by the kernel,
+    the next one by the worker, which does not take it for another protocol."""
+    assert run(egret, f"""
+h = hello("api.openai.com")
+h = b"{first}" + h if b"{first}" else h[:1] + b"\\2" + h[2:]
+print(attempt(h))
+s = connect(); s.send(h)
+print(s.recv(9).hex())""").split() == ["103", "15030300020232"]  # decode_error
+    assert sent(egret) == 0
+    assert egret.event("hello_malformed")
+
+
 def test_socket_repair_is_refused(egret):
     """With it a process could send other bytes in place of those that passed."""
     assert run(egret, """
