@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-BUILD = Path(os.environ.get("EGRET_BUILD", ROOT / "build"))  # build/san: the programs with sanitizers
+BUILD = ROOT / os.environ.get("EGRET_BUILD", "build")  # build/san: the programs with sanitizers
 PYTHON = "/usr/bin/python3"
 
 

@@ -152,34 +152,40 @@ static void on_made(struct modes *m, const struct fanotify_event_info_fid *info)
 		look_at(m, fd);
 }
 
-static void on_event(struct modes *m, const struct fanotify_event_metadata *e)
+/* The first of n bytes of events; how long it is, 0: there is none. Events follow each other at
+ * multiples of four bytes, so their heads cannot be read where they lie. */
+static size_t on_event(struct modes *m, const char *at, size_t n)
 {
-	const struct fanotify_event_info_fid *info = (const void *)(e + 1);
+	const struct fanotify_event_info_fid *info = (const void *)(at + FAN_EVENT_METADATA_LEN);
+	struct fanotify_event_metadata e;
 
-	if (e->mask & FAN_Q_OVERFLOW)
+	if (n < sizeof(e))
+		return 0;
+	memcpy(&e, at, sizeof(e));
+	if (e.event_len < sizeof(e) || e.event_len > n)
+		return 0;
+	if (e.mask & FAN_Q_OVERFLOW)
 		(void)!walk_all(m); /* some were lost: all are looked at */
-	else if (e->event_len > sizeof(*e) + sizeof(*info) &&
+	else if (e.event_len > sizeof(e) + sizeof(*info) &&
 		 info->hdr.info_type == FAN_EVENT_INFO_TYPE_DFID_NAME)
 		on_made(m, info);
+	return e.event_len;
 }
 
 static void on_readable(struct io *io, int events)
 {
 	struct modes *m = container_of(io, struct modes, io);
-	union {
-		char bytes[8192];
-		struct fanotify_event_metadata align;
-	} in;
+	char in[8192] __attribute__((aligned(8)));
 
 	(void)events;
 	for (unsigned i = 0; i < EVENTS_MAX; i++) {
-		struct fanotify_event_metadata *e = &in.align;
-		ssize_t n = read(m->fan_fd, in.bytes, sizeof(in.bytes));
+		ssize_t n = read(m->fan_fd, in, sizeof(in));
+		size_t len;
 
 		if (n <= 0)
 			return;
-		for (; FAN_EVENT_OK(e, n); e = FAN_EVENT_NEXT(e, n))
-			on_event(m, e);
+		for (const char *at = in; (len = on_event(m, at, (size_t)n)) > 0; at += len)
+			n -= (ssize_t)len;
 	}
 }
 
