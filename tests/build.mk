@@ -8,8 +8,9 @@ $(B)/tests/unit/%: tests/unit/%.c $(B)/libegret.a $(EMBED_H)
 
 .PHONY: unit
 unit: $(UNIT_BIN) ## build and run the unit tests (quiet ones: the log of a failed one is shown)
-	$(Q)n=0; for t in $^; do $$t >$$t.log 2>&1 || { cat $$t.log; echo "failed: $$t" >&2; exit 1; }; \
-		n=$$((n + $$(grep -ac '^\[       OK' $$t.log || true))); done; echo "  UNIT     $$n passed in $(words $^) programs ($(B))"
+	$(Q)n=0; bad=0; for t in $^; do $$t >$$t.log 2>&1 || { cat $$t.log; echo "failed: $$t" >&2; bad=1; }; \
+		n=$$((n + $$(grep -ac '^\[       OK' $$t.log || true))); done; \
+		echo "  UNIT     $$n passed in $(words $^) programs ($(B))"; exit $$bad
 
 # Everything, each stage in a make of its own: packages that the first one installs change its flags.
 .PHONY: test

@@ -9,8 +9,9 @@
 	"POST " RIG_CHAT " HTTP/1.1\r\nhost: " RIG_HOST "\r\ntransfer-encoding: chunked\r\n\r\n"   \
 	"34\r\n" RIG_BODY "\r\n0\r\n\r\n"
 #define ANSWER                                                                                     \
-	"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\nt: "     \
-	"1\r\n\r\n"
+	"HTTP/1.1 200 OK\r\ntrailer: t\r\ntransfer-encoding: "                                     \
+	"chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n"                                              \
+	"t: 1\r\n\r\n"
 
 static void send_in_two(struct rig_end *e, const char *text, size_t at)
 {

@@ -21,7 +21,7 @@ static void events_arrive_one_by_one(void **state)
 
 	(void)state;
 	ask("");
-	rig_send(&u, "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n"
+	rig_send(&u, "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntrailer: x-tail\r\n"
 		     "transfer-encoding: chunked\r\n\r\n");
 	rig_until(&c, "transfer-encoding: chunked\r\n\r\n");
 	for (int i = 0; i < 5; i++) {
@@ -201,7 +201,8 @@ static void upload_streams_after_the_decision(void **state)
 	rig_send(&c, "0\r\nx-late: 1\r\nx-api-key: sk-proj-stolen0123456789\r\n"
 		     "x_original-url: /a\r\nx-original_url: /\r\n\r\n");
 	rig_until(&u, "0\r\nx-late: 1\r\n\r\n");
-	rig_send(&u, "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n0\r\nx-sum: 2\r\n"
+	rig_send(&u, "HTTP/1.1 200 OK\r\ntrailer: x-sum\r\n"
+		     "transfer-encoding: chunked\r\n\r\n0\r\nx-sum: 2\r\n"
 		     "egret-request-id: forged\r\n\r\n");
 	rig_until(&c, "0\r\nx-sum: 2\r\n\r\n");
 	rec = rig_record(&rig);
