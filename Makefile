@@ -50,6 +50,7 @@ all: ## build egretd and egret into build/
 check: ## formatting of names, layers, banned calls, headers, docs
 test: ## install what is missing, build, run every test
 demo: ## install what is missing, build, show an unmodified SDK governed
+agents: ## whole agents as workloads: Claude Code, Codex, opencode (1.2 GB from npm)
 soak: ## kill processes of egretd a hundred times under load
 bench: ## measure beside nginx, haproxy and a bare relay
 fuzz: ## run every fuzz target (FUZZ_SECONDS=60 each)
@@ -59,7 +60,7 @@ uninstall: ## remove what install put there
 
 include userspace/build.mk bpf/build.mk policy/build.mk tools/build.mk tests/build.mk
 
-.PHONY: all check test demo bench soak fuzz format install uninstall help clean
+.PHONY: all check test demo bench soak agents fuzz format install uninstall help clean
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
 

@@ -36,6 +36,15 @@ pytest: all helpers $(B)/npm/.stamp ## run the tests that drive processes (ARGS=
 soak: all helpers
 	$(Q)env -u NODE_EXTRA_CA_CERTS EGRET_REQUIRE=root $(PYTEST) -p no:cacheprovider -q -s -m heavy tests/soak $(ARGS)
 
+# Whole agents as workloads, at the versions of their package.json: large, so not part of `test`.
+$(B)/agents/.stamp: tests/clients/agents/package.json
+	$(call say,NPM,$(@D)) mkdir -p $(@D)
+	$(Q)cp $< $(@D)
+	$(Q)cd $(@D) && npm install --no-package-lock --no-audit --no-fund --loglevel=error >npm.log 2>&1 || { cat npm.log; exit 1; }
+	$(Q)touch $@
+agents: all helpers $(B)/agents/.stamp
+	$(Q)env -u NODE_EXTRA_CA_CERTS EGRET_REQUIRE=root $(PYTEST) -p no:cacheprovider -q -m heavy tests/clients/agents $(ARGS)
+
 # Helpers that pytest drives: tests/lib/NAME.c becomes a program of its own.
 $(B)/tests/lib/%: tests/lib/%.c $(B)/libegret.a
 	$(call say,CC,$<) mkdir -p $(@D)

@@ -1,9 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whole agents, unmodified: Claude Code and Codex. Heavy: 640 MB of programs. To run:
-
-  mkdir -p build/agents && cp tests/clients/agents/package.json build/agents && npm install --prefix build/agents
-  pytest -m heavy tests/clients/agents
-"""
+"""Whole agents, unmodified: Claude Code, Codex and opencode. Heavy (1.2 GB of programs): `make agents`."""
 import pytest
 
 from lib.daemon import Daemon
@@ -11,11 +7,13 @@ from lib.policies import RUN, agent_policy
 from lib.system import ROOT
 from lib.world import World
 
-MODULES = ROOT / "build/agents/node_modules"
-CLAUDE = MODULES / "@anthropic-ai/claude-code-linux-x64/claude"
-CODEX = MODULES / "@openai/codex-linux-x64/vendor/x86_64-unknown-linux-musl/bin/codex"
+BIN = ROOT / "build/agents/node_modules/.bin"
+CLAUDE = BIN / "claude"
+CODEX = BIN / "codex"
+OPENCODE = BIN / "opencode"
 
-pytestmark = [pytest.mark.heavy, pytest.mark.skipif(not CLAUDE.exists(), reason="build/agents is missing: see above")]
+pytestmark = [pytest.mark.heavy,
+              pytest.mark.skipif(not CLAUDE.exists(), reason="build/agents is missing: `make agents` fetches it")]
 
 
 @pytest.fixture(scope="module")
@@ -53,3 +51,16 @@ def test_codex_says_hi(egret, sim):
     assert "Hello from the simulated provider" in done.stdout, done
     assert all(r["key"] == "right" for r in sim.requests(provider="openai"))
     assert egret.records("--decision", "upgrade_refused")  # it tries WebSocket first
+
+
+def test_opencode_says_hi(egret, sim):
+    done = run(egret, [OPENCODE, "run", "-m", "anthropic/claude-sonnet-4-5", "say hi"])
+    assert "Hello from the simulated provider" in done.stdout, done
+    asked = [r for r in sim.requests() if r["target"].startswith("/v1/messages")]
+    assert asked and all(r["key"] == "right" for r in sim.requests())
+
+
+def test_opencode_shows_a_denial(egret, sim):
+    done = run(egret, [OPENCODE, "run", "-m", "anthropic/claude-sonnet-4-5", "say hi"], "locked")
+    assert "egret: no policy rule allows this request" in done.stdout + done.stderr, done
+    assert sim.requests() == []
