@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """From "capture" and "egress" in a policy to what cgroups may do, with the real daemon."""
 import json
+import os
+import signal
 import subprocess
 
 import pytest
@@ -67,6 +69,24 @@ def test_new_cgroups_get_what_policy_says_of_them(world, start):
              connect(world, PROVIDERS, 443, late) == 0, what="mode of a new cgroup")
     assert connect(world, FREE, 443, late) == 0
     assert connect(world, FREE, 443, world.group("early")) == 0
+
+
+def test_what_a_new_cgroup_opened_before_it_had_its_mode_is_ended(world, start):
+    """The monitor is held still meanwhile, so that the moment between the two is as long as it can be."""
+    daemon = start()
+    policy = agent_policy(world)
+    policy["workloads"]["late"] = {"match": [{"cgroup": f"/{world.cgroup.name}/late-*"}], **deny(f"{FREE}:443")}
+    daemon.write_policy(policy)
+    daemon.egret("policy", "load")
+    os.kill(daemon.proc.pid, signal.SIGSTOP)
+    try:
+        late = world.group("late-1/below")
+        denied, allowed = Held(world, late, FREE6), Held(world, late, FREE)
+        beside = Held(world, world.group("early"), FREE6)
+    finally:
+        os.kill(daemon.proc.pid, signal.SIGCONT)
+    assert denied.after("wait") == ECONNABORTED
+    assert [c.after("speak") for c in (allowed, beside)] == [0, 0]
 
 
 def test_a_name_on_the_list_is_reached_by_its_name(world, start):

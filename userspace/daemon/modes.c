@@ -29,6 +29,7 @@ struct modes {
 	int fan_fd; /* tells of new directories; -EBADF: walks do */
 	struct io io;
 	struct timer again;
+	bool has_changed; /* some mode, in the walk under way */
 };
 
 /* ---- one cgroup ---- */
@@ -59,12 +60,19 @@ static struct eg_mode wanted(const struct modes *m, uint64_t id, const struct eg
 /* ret: what holds there now. */
 static int write_one(struct modes *m, int fd, const struct eg_mode *above, struct eg_mode *ret)
 {
+	struct eg_mode old;
 	struct stat st;
+	int r;
 
 	if (fstat(fd, &st) < 0)
 		return -errno;
 	*ret = wanted(m, st.st_ino, above);
-	return dataplane_mode_set(m->opts.dp, fd, is_same(ret, above) ? NULL : ret);
+	if (inspect_mode(dataplane_inspect(m->opts.dp), fd, &old) < 0)
+		old = *above;
+	r = dataplane_mode_set(m->opts.dp, fd, is_same(ret, above) ? NULL : ret);
+	if (r == 0 && !is_same(ret, &old))
+		m->has_changed = true;
+	return r;
 }
 
 /* A directory and all below it. A cgroup that vanishes meanwhile is none of our business. */
@@ -136,6 +144,14 @@ static void look_at(struct modes *m, int fd)
 		log_warn_limited("a new cgroup keeps the mode above it: %s", strerror(-r));
 }
 
+void modes_prepare(struct modes *m, const char *dir)
+{
+	_cleanup_close_ int fd = open(dir, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+	if (fd >= 0)
+		look_at(m, fd);
+}
+
 /* ---- new cgroups ---- */
 
 /* The name of a directory that was made, behind the handle of the one it is in. */
@@ -178,23 +194,29 @@ static void on_readable(struct io *io, int events)
 	char in[8192] __attribute__((aligned(8)));
 
 	(void)events;
+	m->has_changed = false;
 	for (unsigned i = 0; i < EVENTS_MAX; i++) {
 		ssize_t n = read(m->fan_fd, in, sizeof(in));
 		size_t len;
 
 		if (n <= 0)
-			return;
+			break;
 		for (const char *at = in; (len = on_event(m, at, (size_t)n)) > 0; at += len)
 			n -= (ssize_t)len;
 	}
+	if (m->has_changed)
+		m->opts.on_change(m->opts.ctx);
 }
 
 static void on_again(struct timer *t)
 {
 	struct modes *m = container_of(t, struct modes, again);
 
+	m->has_changed = false;
 	if (m->policy && m->policy->any)
 		(void)!walk_all(m);
+	if (m->has_changed)
+		m->opts.on_change(m->opts.ctx);
 	timer_start(t, m->opts.loop, AGAIN_US, on_again);
 }
 

@@ -113,12 +113,22 @@ static int make_endpoints(struct monitor *m, struct diag *d)
 	return r < 0 ? r : endpoints_apply(m->endpoints, m->edition, d);
 }
 
+static void on_mode(void *ctx)
+{
+	struct monitor *m = ctx;
+
+	sweeper_modes(m->sweeper);
+}
+
 /* Before anything is attached, as the endpoints. */
 static int make_modes(struct monitor *m, struct diag *d)
 {
-	const struct modes_opts o = {
-		.loop = m->loop, .dp = m->dp, .identity = m->identity, .warnings = m->warnings
-	};
+	const struct modes_opts o = { .loop = m->loop,
+				      .dp = m->dp,
+				      .identity = m->identity,
+				      .warnings = m->warnings,
+				      .on_change = on_mode,
+				      .ctx = m };
 	int r = modes_new(&o, &m->modes);
 
 	return r < 0 ? r : modes_apply(m->modes, m->edition, d);
@@ -149,6 +159,13 @@ static void on_credentials(void *ctx)
 	control_credentials_settled(m);
 }
 
+static void on_run(void *ctx, const char *dir)
+{
+	struct monitor *m = ctx;
+
+	modes_prepare(m->modes, dir);
+}
+
 static int make_parts(struct monitor *m, struct diag *d)
 {
 	const struct listeners_opts lo = { .loop = m->loop,
@@ -173,6 +190,9 @@ static int make_parts(struct monitor *m, struct diag *d)
 					    .children = m->children,
 					    .warnings = m->warnings,
 					    .max = (unsigned)m->config->namespaces };
+	const struct runs_opts ro = {
+		.loop = m->loop, .cgroup = dataplane_cgroup(m->dp), .on_new = on_run, .ctx = m
+	};
 	int r;
 
 	r = listeners_new(&lo, d, &m->listeners);
@@ -188,7 +208,7 @@ static int make_parts(struct monitor *m, struct diag *d)
 	if (r == 0)
 		r = credentials_new(&co, &m->credentials);
 	if (r == 0)
-		r = runs_new(m->loop, dataplane_cgroup(m->dp), d, &m->runs);
+		r = runs_new(&ro, d, &m->runs);
 	return r;
 }
 

@@ -23,6 +23,7 @@ struct run {
 };
 
 struct runs {
+	struct runs_opts opts;
 	char base[4352]; /* CGROUP/egret/run */
 	struct io io; /* inotify */
 	int fd;
@@ -146,14 +147,15 @@ static void find_workload(struct runs *r, const char *path)
 	(void)rmdir(path);
 }
 
-int runs_new(struct loop *l, const char *cgroup, struct diag *d, struct runs **ret)
+int runs_new(const struct runs_opts *o, struct diag *d, struct runs **ret)
 {
 	struct runs *r = calloc(1, sizeof(*r));
 	int error;
 
 	if (!r)
 		return -ENOMEM;
-	(void)snprintf(r->base, sizeof(r->base), "%s/" EG_CGROUP_RUN, cgroup);
+	r->opts = *o;
+	(void)snprintf(r->base, sizeof(r->base), "%s/" EG_CGROUP_RUN, o->cgroup);
 	r->fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
 	if (r->fd < 0) {
 		error = -errno;
@@ -162,7 +164,7 @@ int runs_new(struct loop *l, const char *cgroup, struct diag *d, struct runs **r
 		return error;
 	}
 	each_directory(r, r->base, find_workload);
-	io_start(&r->io, l, r->fd, IO_READ, on_change);
+	io_start(&r->io, o->loop, r->fd, IO_READ, on_change);
 	*ret = r;
 	return 0;
 }
@@ -274,6 +276,7 @@ int runs_enter(struct runs *r, const char *workload, pid_t pid, int pidfd, uid_t
 		error = watch(r, ret_path);
 	if (error < 0)
 		return error;
+	r->opts.on_new(r->opts.ctx, ret_path);
 	error = move(ret_path, pid, pidfd);
 	if (error < 0)
 		reap(r, r->head);

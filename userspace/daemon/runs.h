@@ -14,8 +14,15 @@
 
 struct runs;
 
+struct runs_opts {
+	struct loop *loop;
+	const char *cgroup; /* that is enforced */
+	void (*on_new)(void *ctx, const char *dir); /* one is there, nobody is in it yet */
+	void *ctx;
+};
+
 /* Finds those that an earlier daemon left, and removes the empty ones. */
-int runs_new(struct loop *l, const char *cgroup, struct diag *d, struct runs **ret) _must_check_;
+int runs_new(const struct runs_opts *o, struct diag *d, struct runs **ret) _must_check_;
 struct runs *runs_free(struct runs *r); /* leaves cgroups as they are; returns NULL */
 /*
  * Moves a process into a new cgroup of the workload's. pidfd says that `pid` is still the process

@@ -23,18 +23,44 @@
 static char cgroup[300];
 static struct loop *loop;
 static struct runs *runs;
+static char prepared[600]; /* the last that on_new was told of */
+
+static bool has_process(const char *dir)
+{
+	char file[400], text[16];
+	_cleanup_close_ int fd = -EBADF;
+
+	(void)snprintf(file, sizeof(file), "%s/cgroup.procs", dir);
+	fd = open(file, O_RDONLY | O_CLOEXEC);
+	return read(fd, text, sizeof(text)) > 0;
+}
+
+static void on_new(void *ctx, const char *dir)
+{
+	(void)ctx;
+	assert_int_equal(access(dir, F_OK), 0);
+	assert_false(has_process(dir));
+	(void)snprintf(prepared, sizeof(prepared), "%s", dir);
+}
+
+static int open_runs(void)
+{
+	const struct runs_opts o = { .loop = loop, .cgroup = cgroup, .on_new = on_new };
+	struct diag d;
+
+	return runs_new(&o, &d, &runs);
+}
 
 static int set_up(void **state)
 {
 	char mount[200];
-	struct diag d;
 
 	(void)state;
 	if (cgroup_mount(mount, sizeof(mount)) < 0)
 		return -1;
 	(void)snprintf(cgroup, sizeof(cgroup), "%s/egret-test-runs-%d", mount, (int)getpid());
 	loop = loop_new();
-	return mkdir(cgroup, 0755) == 0 && loop && runs_new(loop, cgroup, &d, &runs) == 0 ? 0 : -1;
+	return mkdir(cgroup, 0755) == 0 && loop && open_runs() == 0 ? 0 : -1;
 }
 
 static void remove_below(const char *name)
@@ -137,6 +163,7 @@ static void a_process_gets_a_cgroup_of_its_own_until_it_ends(void **state)
 	assert_int_equal(runs_enter(runs, "w", one, fd_a, 0, a, sizeof(a)), 0);
 	assert_int_equal(runs_enter(runs, "w", two, fd_b, 0, b, sizeof(b)), 0);
 	assert_string_not_equal(a, b);
+	assert_string_equal(prepared, b);
 	assert_true(is_member(a, one) && is_member(b, two));
 	assert_int_equal(stat(a, &st), 0);
 	assert_int_equal(st.st_uid, 0);
@@ -209,7 +236,6 @@ static void what_an_earlier_daemon_left_is_found(void **state)
 {
 	char path[600], empty[700];
 	struct stat st;
-	struct diag d;
 	int pidfd;
 	pid_t pid = start_process(0, &pidfd);
 
@@ -218,7 +244,7 @@ static void what_an_earlier_daemon_left_is_found(void **state)
 	(void)snprintf(empty, sizeof(empty), "%s/egret/run/w/empty", cgroup);
 	assert_int_equal(mkdir(empty, 0755), 0);
 	runs = runs_free(runs);
-	assert_int_equal(runs_new(loop, cgroup, &d, &runs), 0);
+	assert_int_equal(open_runs(), 0);
 	assert_int_equal(stat(empty, &st), -1);
 	assert_int_equal(runs_count(runs), 1);
 	assert_true(is_member(path, pid));
