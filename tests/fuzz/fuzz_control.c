@@ -24,9 +24,9 @@ static void do_echo(void *ctx, struct request *req)
 }
 
 static const struct control_command commands[] = {
-	{ "echo", CONTROL_READ, false, do_echo },
-	{ "admin", CONTROL_ADMIN, false, do_echo },
-	{ "run", CONTROL_RUN, false, do_echo },
+	{ "echo", CONTROL_READ, CONTROL_PLAIN, do_echo },
+	{ "admin", CONTROL_ADMIN, CONTROL_PLAIN, do_echo },
+	{ "run", CONTROL_RUN, CONTROL_PLAIN, do_echo },
 };
 
 /* Lines of JSON, each an object of one member; the last and only the last is an end or an error. */

@@ -114,7 +114,7 @@ def test_requests_carry_the_arguments(run_dir):
         egret("audit", "list", "--since", "2026-01-01", "--workload", "dev", "--model", "gpt*", "--limit", 3,
               "--decision", "denied", run_dir=run_dir)
     assert daemon.requests == [("audit.list", {"since_us": 1767225600000000, "workload": "dev", "model": "gpt*",
-                                               "limit": 3, "decision": "denied"}, None)]
+                                               "limit": 3, "decision": "denied"})]
 
 
 def test_what_a_workload_chose_is_escaped(run_dir):
@@ -182,14 +182,35 @@ def test_every_query_asks_the_command_of_the_protocol(run_dir):
             assert daemon.requests[-1][0] == name
 
 
-def test_policy_goes_as_a_descriptor_opened_here(run_dir, tmp_path):
+def test_policy_is_read_here_and_goes_along(run_dir, tmp_path):
     policy = tmp_path / "policy.json"
-    policy.write_text('{"rules": []}')
+    policy.write_text('{"rules": ["\\u00e9 \u00e9"]}')
     with FakeEgretd(run_dir, {"policy.check": [{"end": {"workloads": 0, "rules": 0}}]}) as daemon:
         assert egret("policy", "check", policy, run_dir=run_dir).returncode == 0
-        assert daemon.requests == [("policy.check", {"file": str(policy)}, '{"rules": []}')]
+        assert daemon.requests == [("policy.check", {"file": str(policy), "policy": policy.read_text()})]
         done = egret("policy", "check", tmp_path / "none.json", run_dir=run_dir)
-    assert done.returncode == 1 and "No such file" in done.stderr and len(daemon.requests) == 1
+        assert done.returncode == 1 and "No such file" in done.stderr
+        policy.write_bytes(b"{}\xff")
+        done = egret("policy", "check", policy, run_dir=run_dir)
+        assert done.returncode == 1 and "not UTF-8" in done.stderr
+        policy.write_bytes(b" " * (8 << 20) + b" ")
+        done = egret("policy", "check", policy, run_dir=run_dir)
+        assert done.returncode == 1 and "larger than" in done.stderr
+        assert len(daemon.requests) == 1
+
+
+def test_a_policy_of_somebody_elses_is_judged_here(run_dir):
+    """To compile takes the daemon's time: it does so for root only."""
+    policy = run_dir / "policy.json"
+    policy.write_text('{"workloads": {}, "rules": []}')
+    policy.chmod(0o644)
+    explain = ["explain", "--workload", "unknown", "--provider", "openai", "--operation", "chat", "--policy", policy]
+    with FakeEgretd(run_dir, {}) as daemon:
+        os.chmod(daemon.path, 0o666)
+        for words in (["check", policy], explain):
+            done = egret("policy", *words, run_dir=run_dir, user=65534)
+            assert done.returncode == 0 and "judged here" in done.stderr
+        assert daemon.requests == []
 
 
 def test_status_is_one_object_with_its_processes(run_dir):
@@ -247,7 +268,7 @@ def run_env(run_dir, *options, env=None):
 def test_run_sets_trust_whatever_was_set_before(run_dir):
     env, daemon = run_env(run_dir, "--workload", "dev",
                           env={"SSL_CERT_FILE": "/mine.pem", "NODE_EXTRA_CA_CERTS": "/mine.pem", "OTHER": "x"})
-    assert daemon.requests == [("run", {"workload": "dev"}, None)]
+    assert daemon.requests == [("run", {"workload": "dev"})]
     for name in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "GIT_SSL_CAINFO", "CARGO_HTTP_CAINFO",
                  "AWS_CA_BUNDLE"):
         assert env[name] == ANSWER["ca_bundle"]

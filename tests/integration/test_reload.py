@@ -7,7 +7,7 @@ import pytest
 
 from lib.daemon import CommandFailed
 from lib.policies import agent_policy
-from lib.system import wait_for
+from lib.system import PYTHON, wait_for
 from lib.workload import Workload, request
 
 CHAT = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "hi"}]}
@@ -111,6 +111,25 @@ def test_a_policy_that_is_gone_is_said(daemon, workload):
         daemon.egret("policy", "load")
     assert failed.value.error["file"] == str(daemon.policy_file)
     assert status(workload) == 200
+
+
+ASK = """
+import json, socket, sys
+s = socket.socket(socket.AF_UNIX); s.connect({!r}); s.sendall({!r}); print(s.makefile().read())
+"""
+
+
+@pytest.mark.parametrize("cmd, args", [("policy.check", {}), ("policy.load", {}), ("policy.explain", {
+    "workload": "unknown", "provider": "openai", "operation": "chat"})])
+def test_nobody_but_root_has_a_policy_compiled(world, daemon, cmd, args):
+    """Members of control_group may look, not take the monitor's time."""
+    line = json.dumps({"cmd": cmd, "args": {**args, "policy": '{"workloads": {}, "rules": []}'}}).encode() + b"\n"
+    code = ASK.format(str(daemon.run_dir / "control.sock"), line)
+    for user, wanted in ((0, "end"), (65534, "error")):
+        done = world.run_in(world.daemon_cgroup, [PYTHON, "-c", code], uid=user)
+        last = json.loads(done.stdout.strip().splitlines()[-1])
+        assert list(last) == [wanted], done
+        assert user == 0 or last["error"]["reason"] == "not_allowed"
 
 
 def test_loading_is_for_root_only(daemon):

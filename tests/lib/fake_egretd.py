@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
 """A control socket that answers as told (userspace/control/PROTOCOL.md), for tests of the command line."""
-import array
 import json
 import os
 import socket
@@ -10,7 +9,7 @@ import threading
 class FakeEgretd:
     """answers: {command: [line, ...]} where a line is an object, or bytes to send as they are.
 
-    `requests` holds what came: (command, args, text of a descriptor or None).
+    `requests` holds what came: (command, args).
     """
 
     def __init__(self, run_dir, answers):
@@ -42,20 +41,14 @@ class FakeEgretd:
                 self._answer(conn)
 
     def _answer(self, conn):
-        data, text = b"", None
+        data = b""
         while not data.endswith(b"\n"):
-            part, control, _, _ = conn.recvmsg(65536, socket.CMSG_SPACE(4 * 4))
+            part = conn.recv(65536)
             if not part:
                 return
             data += part
-            for level, kind, payload in control:
-                if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
-                    fds = array.array("i", payload)
-                    text = os.pread(fds[0], 65536, 0).decode()
-                    for fd in fds:
-                        os.close(fd)
         request = json.loads(data)
-        self.requests.append((request["cmd"], request.get("args", {}), text))
+        self.requests.append((request["cmd"], request.get("args", {})))
         missing = [{"error": {"reason": "unknown_command", "message": request["cmd"] + ": no such command"}}]
         for line in self.answers.get(request["cmd"], missing):
             try:

@@ -65,7 +65,7 @@ int ask(struct cli *cli, const struct ask *a, struct diag *dead, json_t **ret_en
 	int r = connect_daemon(cli, dead, &c);
 
 	if (r == 0) {
-		r = client_send(c, a->command, a->args, &a->fd, a->has_fd ? 1 : 0, &d);
+		r = client_send(c, a->command, a->args, &d);
 		if (r < 0)
 			r = fail(cli, r, &d);
 	}

@@ -13,8 +13,6 @@ typedef int (*ask_row_fn)(void *ctx, json_t *row);
 struct ask {
 	const char *command; /* "flow.list" */
 	json_t *args; /* stolen; NULL: none */
-	int fd; /* goes along when has_fd */
-	bool has_fd;
 	ask_row_fn on_row; /* NULL: rows are not expected and skipped */
 	void *ctx;
 };

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli/ask.h"
 #include "cli/objects.h"
@@ -38,15 +39,44 @@ static const struct column fields[] = {
 	{ "rules", "rules", FORM_COUNT },
 };
 
-/* Opened with the caller's rights; the daemon gets the descriptor and the name for messages. */
-static int open_policy(struct cli *cli, const char *file, struct ask *a)
+#define POLICY_MAX (8u << 20) /* bytes: as much as egretd takes */
+#define READ_BYTES 65536u
+
+static int read_text(struct cli *cli, const char *file, struct buf *ret)
 {
-	a->fd = open(file, O_RDONLY | O_CLOEXEC);
-	if (a->fd < 0)
+	_cleanup_close_ int fd = open(file, O_RDONLY | O_CLOEXEC);
+	ssize_t n = 0;
+
+	if (fd < 0)
 		return cli_fail(cli, "not_found", "cannot open %s: %s", file, strerror(errno));
-	a->has_fd = true;
+	buf_init(ret, POLICY_MAX + READ_BYTES);
+	do {
+		char *to = buf_reserve(ret, READ_BYTES);
+
+		if (!to || buf_len(ret) > POLICY_MAX)
+			return cli_fail(cli, "too_large", "%s: larger than %u bytes", file,
+					POLICY_MAX);
+		n = read(fd, to, READ_BYTES);
+		buf_commit(ret, n > 0 ? (size_t)n : 0);
+	} while (n > 0 || (n < 0 && errno == EINTR));
+	return n < 0 ? cli_fail(cli, "failed", "cannot read %s: %s", file, strerror(errno)) : 0;
+}
+
+/* Read with the caller's rights; the daemon gets the text, and the name for messages. */
+static int put_policy(struct cli *cli, const char *file, struct ask *a)
+{
+	_cleanup_(buf_release) struct buf text = { 0 };
+	int r = read_text(cli, file, &text);
+	struct slice s = buf_slice(&text);
+	json_t *policy;
+
+	if (r < 0)
+		return r;
 	if (!a->args)
 		a->args = json_object();
+	policy = json_stringn(s.p ?: "", s.n);
+	if (!policy || json_object_set_new(a->args, "policy", policy) < 0)
+		return cli_fail(cli, "bad_policy", "%s: it is not UTF-8 text", file);
 	return json_object_set_new(a->args, "file", json_string(file)) < 0
 		       ? cli_usage(cli, "the file's name is not UTF-8")
 		       : 0;
@@ -57,35 +87,36 @@ static int ask_about_file(struct cli *cli, const char *command, const char *file
 {
 	struct ask a = { .command = command };
 	json_t *end = NULL;
-	int r = file ? open_policy(cli, file, &a) : 0;
+	int r = file ? put_policy(cli, file, &a) : 0;
 
 	if (r == 0)
 		r = ask(cli, &a, dead, &end);
 	else
 		json_decref(a.args);
-	if (a.has_fd)
-		cleanup_close(&a.fd);
 	if (r == 0)
 		r = out_object(cli, end, fields, ARRAY_SIZE(fields));
 	json_decref(end);
 	return r;
 }
 
-static int open_trial(struct cli *cli, struct trial *t, const char *file, const struct diag *dead)
+/* Why a policy is judged by this command; NULL: it was asked for. */
+static const char no_daemon[] = "egretd is not running";
+static const char no_root[] = "egretd compiles policies of root's only";
+
+static int open_trial(struct cli *cli, struct trial *t, const char *file, const char *why)
 {
 	int r = trial_open_catalogue(cli, t);
 
-	if (dead)
-		cli_note(cli, "egretd is not running: judged here, by the catalogue built into "
-			      "this command");
+	if (why)
+		cli_note(cli, "%s: judged here, by the catalogue built into this command", why);
 	return r < 0 ? r : trial_load_file(cli, t, file);
 }
 
-static int check_here(struct cli *cli, const char *file, const struct diag *dead)
+static int check_here(struct cli *cli, const char *file, const char *why)
 {
 	_cleanup_(trial_done) struct trial t = { 0 };
 	json_t *end;
-	int r = open_trial(cli, &t, file, dead);
+	int r = open_trial(cli, &t, file, why);
 
 	if (r < 0)
 		return r;
@@ -121,8 +152,10 @@ static int check_file(struct cli *cli, const struct args *args, const char *file
 
 	if (args_has(args, "--offline"))
 		return check_here(cli, file, NULL);
+	if (geteuid() != 0)
+		return check_here(cli, file, no_root);
 	r = ask_about_file(cli, "policy.check", file, &dead);
-	return r == ASK_DEAD ? check_here(cli, file, &dead) : r;
+	return r == ASK_DEAD ? check_here(cli, file, no_daemon) : r;
 }
 
 static int do_check(struct cli *cli, const struct args *args)
@@ -225,14 +258,14 @@ static const struct args_member facts[] = {
 	{ "--model", "model", ARGS_TEXT },
 };
 
-static int explain_here(struct cli *cli, const struct args *args, const struct diag *dead)
+static int explain_here(struct cli *cli, const struct args *args, const char *why)
 {
 	_cleanup_(trial_done) struct trial t = { 0 };
 	struct trial_question q = { args_get(args, "--workload"), args_get(args, "--provider"),
 				    args_get(args, "--operation"), args_get(args, "--model") };
 	struct policy_facts given;
 	json_t *end, *rows;
-	int r = open_trial(cli, &t, args_get(args, "--policy") ?: EG_POLICY_FILE, dead);
+	int r = open_trial(cli, &t, args_get(args, "--policy") ?: EG_POLICY_FILE, why);
 
 	if (r == 0)
 		r = trial_facts(cli, &t, &q, &given);
@@ -255,18 +288,18 @@ static int do_explain(struct cli *cli, const struct args *args)
 
 	if (args_has(args, "--offline"))
 		return explain_here(cli, args, NULL);
+	if (file && geteuid() != 0)
+		return explain_here(cli, args, no_root);
 	r = args_object(cli, args, facts, ARRAY_SIZE(facts), &a.args);
 	if (r < 0)
 		return r;
 	if (file)
-		r = open_policy(cli, file, &a);
+		r = put_policy(cli, file, &a);
 	if (r == 0)
 		r = ask_both(cli, &a, explained, ARRAY_SIZE(explained), &dead);
 	else
 		json_decref(a.args);
-	if (a.has_fd)
-		cleanup_close(&a.fd);
-	return r == ASK_DEAD ? explain_here(cli, args, &dead) : r;
+	return r == ASK_DEAD ? explain_here(cli, args, no_daemon) : r;
 }
 
 static const struct command commands[] = {

@@ -45,13 +45,6 @@ bool request_number(struct request *r, const char *name, uint64_t *ret)
 	return true;
 }
 
-int request_take_arg_fd(struct request *r)
-{
-	if (r->fds_taken >= r->n_fds)
-		return -ENOENT;
-	return TAKE_FD(r->fds[r->fds_taken++]);
-}
-
 struct slice request_text(const struct request *r)
 {
 	struct slice s = buf_slice(&r->in);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "control/client.h"
 
-#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -10,7 +9,6 @@
 #include "base/buf.h"
 
 #define LINE_MAX_BYTES (8u << 20)
-#define FDS_MAX	       4
 
 struct client {
 	int fd;
@@ -83,34 +81,10 @@ static int broken(const struct client *c, int error, const char *what, struct di
 	return -error;
 }
 
-/* The descriptors go with the first byte. */
-static ssize_t send_with_fds(int fd, const char *p, size_t n, const int *fds, unsigned n_fds)
-{
-	union {
-		char bytes[CMSG_SPACE(sizeof(int) * FDS_MAX)];
-		struct cmsghdr align;
-	} control = { 0 };
-	struct iovec iov = { (char *)(uintptr_t)p, n };
-	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1 };
-
-	if (n_fds) {
-		struct cmsghdr *c = &control.align;
-
-		m.msg_control = control.bytes;
-		m.msg_controllen = CMSG_SPACE(sizeof(int) * n_fds);
-		c->cmsg_level = SOL_SOCKET;
-		c->cmsg_type = SCM_RIGHTS;
-		c->cmsg_len = CMSG_LEN(sizeof(int) * n_fds);
-		memcpy(CMSG_DATA(c), fds, sizeof(int) * n_fds);
-	}
-	return sendmsg(fd, &m, MSG_NOSIGNAL);
-}
-
-static int send_all(struct client *c, struct slice s, const int *fds, unsigned n_fds,
-		    struct diag *d)
+static int send_all(struct client *c, struct slice s, struct diag *d)
 {
 	while (s.n) {
-		ssize_t n = send_with_fds(c->fd, s.p, s.n, fds, n_fds);
+		ssize_t n = send(c->fd, s.p, s.n, MSG_NOSIGNAL);
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -120,27 +94,24 @@ static int send_all(struct client *c, struct slice s, const int *fds, unsigned n
 		}
 		if (n < 0)
 			return broken(c, errno, "the request could not be sent", d);
-		n_fds = 0;
 		s.p += n;
 		s.n -= (size_t)n;
 	}
 	return 0;
 }
 
-int client_send(struct client *c, const char *command, const json_t *args, const int *fds,
-		unsigned n_fds, struct diag *d)
+int client_send(struct client *c, const char *command, const json_t *args, struct diag *d)
 {
 	json_t *request = json_pack("{ss sO*}", "cmd", command, "args", args);
 	char *text = request ? json_dumps(request, JSON_COMPACT) : NULL;
 	size_t n = text ? strlen(text) : 0;
 	int r;
 
-	assert(n_fds <= FDS_MAX);
 	json_decref(request);
 	if (!text)
 		return -ENOMEM;
 	text[n] = '\n'; /* in place of the terminator: the length is known */
-	r = send_all(c, slice_of(text, n + 1), fds, n_fds, d);
+	r = send_all(c, slice_of(text, n + 1), d);
 	free(text);
 	return r;
 }

@@ -19,8 +19,8 @@ enum client_answer {
 /* -ENOENT, -ECONNREFUSED: no daemon is there. -EACCES: the socket's directory is closed to us. */
 int client_open(const char *path, struct diag *d, struct client **ret) _must_check_;
 struct client *client_free(struct client *c); /* returns NULL */
-/* Sends one request; args is borrowed and may be NULL. fds stay the caller's. */
-int client_send(struct client *c, const char *command, const json_t *args, const int *fds,
-		unsigned n_fds, struct diag *d) _must_check_;
+/* Sends one request; args is borrowed and may be NULL. */
+int client_send(struct client *c, const char *command, const json_t *args,
+		struct diag *d) _must_check_;
 /* Waits for the next line of the answer: enum client_answer and *ret (the caller's), or -errno. */
 int client_next(struct client *c, struct diag *d, json_t **ret) _must_check_;

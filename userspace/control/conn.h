@@ -35,8 +35,6 @@ struct request {
 	bool input_ended; /* the client will send nothing more, but reads */
 	bool answered; /* bytes were handed to `out`: the connection cannot be given away any more
 			*/
-	int fds[CONTROL_FDS_MAX]; /* as received; taken ones are -EBADF */
-	unsigned n_fds, fds_taken;
 	struct control_peer peer;
 	json_t *root; /* the parsed request */
 	json_t *args; /* in it, or an empty object of its own */
@@ -49,6 +47,7 @@ struct control_server {
 	struct loop *loop;
 	int fd;
 	struct io io;
+	bool is_patient; /* unasked descriptors may come: patience.h */
 	struct timer pause; /* while the process is out of descriptors */
 	struct control_opts opts;
 	struct request *requests;
@@ -57,5 +56,7 @@ struct control_server {
 /* Takes fd and the peer; the request frees itself. */
 int request_new(struct control_server *s, int fd, struct control_peer *peer) _must_check_;
 void request_free(struct request *r);
+/* Closes a client's connection with whatever waits in it. */
+void request_close(const struct control_server *s, int *fd);
 /* server.c: the table and the rights; called when a request has been parsed. May free it. */
 void server_dispatch(struct control_server *s, struct request *r, const char *name);

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 
+#include "control/patience.h"
 #include "control/server.h"
 
 #define BACKLOG 64
@@ -26,6 +27,7 @@ int control_listen(const char *path, struct diag *d, int *ret_fd)
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		goto fail;
+	patience_refuse_rights(fd);
 	if (unlink(a.sun_path) < 0 && errno != ENOENT)
 		goto fail;
 	if (bind(fd, (struct sockaddr *)&a, sizeof(a)) < 0)

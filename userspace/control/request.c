@@ -11,9 +11,11 @@
 #include <sys/socket.h>
 
 #include "control/conn.h"
+#include "control/patience.h"
 
 #define FLUSH_AT    65536u /* rows are batched to about this much */
 #define MESSAGE_MAX 1024
+#define READ_MAX    65536u /* bytes of a request, at once */
 
 static void on_ready(struct io *io, int events);
 
@@ -30,7 +32,7 @@ int request_new(struct control_server *s, int fd, struct control_peer *peer)
 	r->server = s;
 	r->fd = fd;
 	r->peer = *peer;
-	buf_init(&r->in, CONTROL_REQUEST_MAX);
+	buf_init(&r->in, peer->uid == 0 ? CONTROL_TEXT_MAX : CONTROL_REQUEST_MAX);
 	buf_init(&r->out, s->opts.answer_max);
 	r->next = s->requests;
 	r->prev = &s->requests;
@@ -42,13 +44,35 @@ int request_new(struct control_server *s, int fd, struct control_peer *peer)
 	return 0;
 }
 
+void request_close(const struct control_server *s, int *fd)
+{
+	if (s->is_patient)
+		patience_begin();
+	cleanup_close(fd);
+	if (s->is_patient)
+		patience_end();
+	*fd = -EBADF;
+}
+
+/* Descriptors that ride along are nobody's: the kernel drops them here. */
+static ssize_t receive(struct request *r, char *to, size_t n)
+{
+	ssize_t got;
+
+	if (r->server->is_patient)
+		patience_begin();
+	got = recv(r->fd, to, n, MSG_DONTWAIT);
+	if (r->server->is_patient)
+		patience_end();
+	return got;
+}
+
 static void hang_up(struct request *r)
 {
 	io_stop(&r->io);
 	timer_stop(&r->deadline);
 	timer_stop(&r->stall);
-	cleanup_close(&r->fd);
-	r->fd = -EBADF;
+	request_close(r->server, &r->fd);
 	buf_release(&r->out);
 }
 
@@ -58,8 +82,6 @@ void request_free(struct request *r)
 	*r->prev = r->next;
 	if (r->next)
 		r->next->prev = r->prev;
-	for (unsigned i = 0; i < r->n_fds; i++)
-		cleanup_close(&r->fds[i]);
 	if (!r->root || json_object_get(r->root, "args") != r->args)
 		json_decref(r->args);
 	json_decref(r->root);
@@ -219,6 +241,16 @@ void request_diag(struct request *r, const char *reason, const struct diag *d)
 	finish(r, "error", e);
 }
 
+/* Nothing that the client sends from here on, or sent, is left for the next owner to close. */
+static void empty(struct request *r)
+{
+	char bytes[512];
+
+	(void)shutdown(r->fd, SHUT_RD);
+	while (receive(r, bytes, sizeof(bytes)) > 0)
+		;
+}
+
 int request_take_fd(struct request *r)
 {
 	int fd;
@@ -229,6 +261,8 @@ int request_take_fd(struct request *r)
 		return -EPIPE;
 	}
 	io_stop(&r->io);
+	if (r->server->is_patient)
+		empty(r);
 	fd = TAKE_FD(r->fd);
 	request_free(r);
 	return fd;
@@ -294,53 +328,25 @@ static void start(struct request *r, size_t n)
 	server_dispatch(r->server, r, name);
 }
 
-/* Keeps the descriptors of one recvmsg(); false when there are more than a request may carry. */
-static bool keep_fds(struct request *r, struct msghdr *m)
+static size_t longest(const struct request *r)
 {
-	bool fits = !(m->msg_flags & MSG_CTRUNC);
-
-	for (struct cmsghdr *c = CMSG_FIRSTHDR(m); c; c = CMSG_NXTHDR(m, c)) {
-		size_t n = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-
-		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
-			continue;
-		for (size_t i = 0; i < n; i++) {
-			int fd;
-
-			memcpy(&fd, CMSG_DATA(c) + i * sizeof(fd), sizeof(fd));
-			if (r->n_fds < CONTROL_FDS_MAX) {
-				r->fds[r->n_fds++] = fd;
-			} else {
-				cleanup_close(&fd);
-				fits = false;
-			}
-		}
-	}
-	return fits;
+	return r->peer.uid == 0 ? CONTROL_TEXT_MAX : CONTROL_REQUEST_MAX;
 }
 
 static void read_request(struct request *r)
 {
-	union {
-		char bytes[CMSG_SPACE(sizeof(int) * CONTROL_FDS_MAX)];
-		struct cmsghdr align;
-	} control;
-	size_t room = CONTROL_REQUEST_MAX - buf_len(&r->in);
-	struct iovec iov = { buf_reserve(&r->in, room < 4096 ? room : 4096),
-			     room < 4096 ? room : 4096 };
-	struct msghdr m = { .msg_iov = &iov,
-			    .msg_iovlen = 1,
-			    .msg_control = control.bytes,
-			    .msg_controllen = sizeof(control.bytes) };
+	size_t room = longest(r) - buf_len(&r->in);
+	size_t want = room < READ_MAX ? room : READ_MAX;
+	char *to = buf_reserve(&r->in, want);
 	const char *newline;
 	struct slice have;
 	ssize_t n;
 
-	if (!iov.iov_base) {
+	if (!to) {
 		request_free(r);
 		return;
 	}
-	n = recvmsg(r->fd, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	n = receive(r, to, want);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
 	if (n <= 0) {
@@ -348,18 +354,13 @@ static void read_request(struct request *r)
 		return;
 	}
 	buf_commit(&r->in, (size_t)n);
-	if (!keep_fds(r, &m)) {
-		request_error(r, "bad_request", "request: more than %d file descriptors",
-			      CONTROL_FDS_MAX);
-		return;
-	}
 	have = buf_slice(&r->in);
 	newline = memchr(have.p + r->scanned, '\n', have.n - r->scanned);
 	r->scanned = have.n;
 	if (newline)
 		start(r, (size_t)(newline - have.p));
-	else if (have.n >= CONTROL_REQUEST_MAX)
-		request_error(r, "too_large", "request: longer than %d bytes", CONTROL_REQUEST_MAX);
+	else if (have.n >= longest(r))
+		request_error(r, "too_large", "request: longer than %zu bytes", longest(r));
 }
 
 /* While the answer is being made: nothing may come but the end. */
@@ -367,7 +368,7 @@ static void watch_client(struct request *r)
 {
 	struct pollfd p = { .fd = r->fd, .events = POLLRDHUP };
 	char byte;
-	ssize_t n = recv(r->fd, &byte, 1, MSG_DONTWAIT);
+	ssize_t n = receive(r, &byte, 1);
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;

@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 
 #include "control/conn.h"
+#include "control/patience.h"
 
 #define CONNS_MAX     64u
 #define CONNS_PER_UID 8u
@@ -39,22 +40,20 @@ static void refuse_busy(int fd)
 	(void)!send(fd, text, sizeof(text) - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
-static void serve(struct control_server *s, int accepted)
+static void serve(struct control_server *s, int fd)
 {
-	_cleanup_close_ int fd = accepted;
 	struct control_peer peer;
 
-	if (peer_read(fd, &peer) < 0)
-		return;
-	if (is_full(s, peer.uid)) {
-		refuse_busy(fd);
-		peer_clear(&peer);
+	if (peer_read(fd, &peer) < 0) {
+		request_close(s, &fd);
 		return;
 	}
-	if (request_new(s, fd, &peer) == 0)
-		fd = -EBADF;
-	else
-		peer_clear(&peer);
+	if (is_full(s, peer.uid))
+		refuse_busy(fd);
+	else if (request_new(s, fd, &peer) == 0)
+		return;
+	peer_clear(&peer);
+	request_close(s, &fd);
 }
 
 static void on_pause_over(struct timer *t)
@@ -127,12 +126,16 @@ void server_dispatch(struct control_server *s, struct request *r, const char *na
 			      name);
 		return;
 	}
+	if (buf_len(&r->in) > CONTROL_REQUEST_MAX && r->command->form != CONTROL_TEXT) {
+		request_error(r, "too_large", "request: longer than %d bytes", CONTROL_REQUEST_MAX);
+		return;
+	}
 	if (!may(s, r)) {
 		request_error(r, "not_allowed", "%s: user %u may not do this: %s", name,
 			      r->peer.uid, remedy(r->command->access));
 		return;
 	}
-	if (r->command->watch)
+	if (r->command->form == CONTROL_WATCH)
 		timer_stop(&r->deadline);
 	r->command->run(s->opts.ctx, r);
 }
@@ -156,6 +159,7 @@ int control_server_new(struct loop *l, int listen_fd, const struct control_opts 
 		return -ENOMEM;
 	s->loop = l;
 	s->fd = listen_fd;
+	s->is_patient = patience_is_needed(listen_fd);
 	s->opts = *o;
 	set_defaults(&s->opts);
 	io_start(&s->io, l, listen_fd, IO_READ, on_connection);

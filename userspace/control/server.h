@@ -19,7 +19,7 @@
 #include "event/loop.h"
 
 #define CONTROL_REQUEST_MAX 65536 /* bytes of a request, newline included */
-#define CONTROL_FDS_MAX	    4 /* file descriptors that may come with one */
+#define CONTROL_TEXT_MAX    (17u << 20) /* of root's, to a command that takes a text */
 
 struct control_server;
 struct request;
@@ -42,12 +42,18 @@ struct control_peer {
 		      kernel has none (before 6.5) */
 };
 
+enum control_form {
+	CONTROL_PLAIN,
+	CONTROL_WATCH, /* answers until the client goes: no deadline */
+	CONTROL_TEXT, /* root's request may be as long as CONTROL_TEXT_MAX */
+};
+
 typedef void (*control_fn)(void *ctx, struct request *req);
 
 struct control_command {
 	const char *name; /* "policy.load" */
 	enum control_access access;
-	bool watch; /* answers until the client goes: no deadline */
+	enum control_form form;
 	control_fn run;
 };
 
@@ -93,8 +99,6 @@ const struct control_peer *request_peer(const struct request *r);
  * is of another type (or negative): the request has been answered with an error then. */
 bool request_string(struct request *r, const char *name, const char **ret) _must_check_;
 bool request_number(struct request *r, const char *name, uint64_t *ret) _must_check_;
-/* The next descriptor that came with the request, close-on-exec and now the caller's; -ENOENT. */
-int request_take_arg_fd(struct request *r) _must_check_;
 /* The request as received, without newline, for another process to read (the recorder). */
 struct slice request_text(const struct request *r);
 

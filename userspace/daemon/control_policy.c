@@ -6,30 +6,37 @@
 #include "daemon/edition.h"
 #include "daemon/reload.h"
 #include "identity/identity.h"
+#include "policy/answer.h"
 #include "policy/explain.h"
-
-static const char *reason_name(enum eg_reason reason)
-{
-	static const char *const names[EG_REASON_COUNT] = {
-#define X(name, status, error, text) [EG_REASON_##name] = #name,
-		EG_REASONS(X)
-#undef X
-	};
-
-	return names[reason];
-}
 
 static json_t *text(struct slice s)
 {
 	return json_stringn(s.p, s.n);
 }
 
-/* The descriptor that came, and the name it goes by. -ENOENT: none came. */
-static int take_file(struct request *req, const char **ret_name)
+/* A policy that came with the request, and the name it goes by; p NULL: none came. */
+struct given {
+	struct slice text;
+	const char *name;
+};
+
+/* False: the request has been answered. */
+static bool take_policy(struct request *req, struct given *ret)
 {
-	if (!request_string(req, "file", ret_name))
-		return -EINVAL;
-	return request_take_arg_fd(req);
+	json_t *v = json_object_get(request_args(req), "policy");
+
+	*ret = (struct given){ .name = NULL };
+	if (!request_string(req, "file", &ret->name))
+		return false;
+	if (v && !json_is_string(v)) {
+		request_error(req, "bad_request", "policy: must be a string");
+		return false;
+	}
+	if (v)
+		ret->text = slice_of(json_string_value(v), json_string_length(v));
+	if (!ret->name)
+		ret->name = "policy";
+	return true;
 }
 
 static json_t *counts(const struct edition *e)
@@ -38,35 +45,31 @@ static json_t *counts(const struct edition *e)
 			 "rules", (json_int_t)policy_rules(e->policy));
 }
 
-static int compile(struct monitor *m, int fd, const char *name, struct diag *d,
-		   struct edition **ret)
+static int compile(struct monitor *m, const struct given *g, struct diag *d, struct edition **ret)
 {
 	const struct edition_from from = { .catalogue = &m->config->catalogue,
-					   .policy = name ? name : "policy",
-					   .policy_fd = fd };
+					   .policy = g->name,
+					   .text = &g->text };
 
 	return edition_new(&from, 0, d, ret);
 }
 
-/* Whoever asks may be no more than a reader: a file is read with the client's rights, never ours.
- */
+/* To compile takes the monitor's time, so others than root do it themselves (cli/trial.h). */
 void control_policy_check(void *ctx, struct request *req)
 {
 	struct monitor *m = ctx;
 	struct edition *e = NULL;
 	struct diag d = { 0 };
-	_cleanup_close_ int fd = -EBADF;
-	const char *name;
+	struct given given;
 	int r;
 
-	fd = take_file(req, &name);
-	if (fd == -EINVAL)
+	if (!take_policy(req, &given))
 		return;
-	if (fd < 0) {
-		request_error(req, "bad_request", "policy check: an open file must come with it");
+	if (!given.text.p) {
+		request_error(req, "bad_request", "policy check: a policy must come with it");
 		return;
 	}
-	r = compile(m, fd, name, &d, &e);
+	r = compile(m, &given, &d, &e);
 	if (r == 0)
 		r = identity_check(e->doc, &d);
 	if (r < 0)
@@ -79,20 +82,19 @@ void control_policy_check(void *ctx, struct request *req)
 void control_policy_load(void *ctx, struct request *req)
 {
 	struct monitor *m = ctx;
-	_cleanup_close_ int fd = -EBADF;
 	struct diag d = { 0 };
-	const char *name;
+	struct given given;
 	json_t *end;
 
-	fd = take_file(req, &name);
-	if (fd == -EINVAL)
+	if (!take_policy(req, &given))
 		return;
-	if (fd < 0 && name) {
+	if (!given.text.p && json_object_get(request_args(req), "file")) {
 		request_error(req, "bad_request",
-			      "policy load: %s: the file must come open with the request", name);
+			      "policy load: %s: what it says must come with the request",
+			      given.name);
 		return;
 	}
-	if (reload_policy(m, fd, name ? name : "policy", &d) < 0) {
+	if (reload_policy(m, given.text.p ? &given.text : NULL, given.name, &d) < 0) {
 		request_diag(req, "bad_policy", &d);
 		return;
 	}
@@ -133,40 +135,15 @@ void control_policy_show(void *ctx, struct request *req)
 
 static int explain_row(void *ctx, const struct policy_explained *e)
 {
-	json_t *row = json_pack("{so ss sb sb}", "id", text(e->id), "effect", e->effect, "shadow",
-				e->shadow, "applies", e->applies);
-
-	if (row && e->failed)
-		(void)json_object_set_new(row, "failed", json_string(e->failed));
-	if (row && e->label.n)
-		(void)json_object_set_new(row, "label", text(e->label));
-	if (row && e->wanted.n)
-		(void)json_object_set_new(row, "wanted", text(e->wanted));
-	return request_row(ctx, row);
+	return request_row(ctx, answer_rule(e));
 }
 
 static json_t *decision(const struct edition *e, const struct policy_facts *facts)
 {
 	struct policy_decision d;
-	json_t *end;
 
 	policy_decide(e->policy, facts, &d);
-	end = json_pack("{ss}", "decision", reason_name(d.reason));
-	if (end && d.rule.n)
-		(void)json_object_set_new(end, "rule", text(d.rule));
-	if (end && d.text.n)
-		(void)json_object_set_new(end, "text", text(d.text));
-	if (end && d.credential.n)
-		(void)json_object_set_new(end, "credential", text(d.credential));
-	if (end && d.max_tokens)
-		(void)json_object_set_new(end, "max_tokens",
-					  json_integer((json_int_t)d.max_tokens));
-	if (end && d.shadow_rule.n) {
-		(void)json_object_set_new(end, "shadow_rule", text(d.shadow_rule));
-		(void)json_object_set_new(end, "shadow_decision",
-					  json_string(reason_name(d.shadow_reason)));
-	}
-	return end;
+	return answer_decision(&d);
 }
 
 /* Names to indexes; answers the request itself when one is missing or unknown. */
@@ -207,18 +184,22 @@ static bool read_facts(struct request *req, const struct edition *e, struct poli
 void control_policy_explain(void *ctx, struct request *req)
 {
 	struct monitor *m = ctx;
-	_cleanup_close_ int fd = -EBADF;
 	struct edition *other = NULL;
 	const struct edition *e = m->edition;
 	struct policy_facts facts;
 	struct diag d = { 0 };
-	const char *name;
+	struct given given;
 
-	fd = take_file(req, &name);
-	if (fd == -EINVAL)
+	if (!take_policy(req, &given))
 		return;
-	if (fd >= 0) {
-		if (compile(m, fd, name, &d, &other) < 0) {
+	if (given.text.p && request_peer(req)->uid != 0) {
+		request_error(
+			req, "not_allowed",
+			"policy explain: a policy of one's own: run it as root, or --offline");
+		return;
+	}
+	if (given.text.p) {
+		if (compile(m, &given, &d, &other) < 0) {
 			request_diag(req, "bad_policy", &d);
 			return;
 		}

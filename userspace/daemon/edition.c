@@ -64,16 +64,27 @@ static int compile_catalogue(struct edition *e, const struct config_list *files,
 	return r == 0 && !e->providers ? -ENOMEM : r;
 }
 
-/* The policy's text, from the descriptor, the file, or what is built in. */
+/* What was said, as if it were a file's. */
+static int take_text(const struct edition_from *from, struct edition *e, struct diag *d)
+{
+	(void)slice_copy(slice_str(from->policy), e->source, sizeof(e->source));
+	if (from->text->n > EDITION_FILE_MAX) {
+		(void)slice_copy(slice_str(e->source), d->file, sizeof(d->file));
+		return diag_at(d, 0, 0, "larger than the %u bytes allowed", EDITION_FILE_MAX);
+	}
+	buf_init(&e->text, EDITION_FILE_MAX);
+	return buf_append(&e->text, from->text->p, from->text->n);
+}
+
+/* The policy's text: as said, from the file, or what is built in. */
 static int read_policy(const struct edition_from *from, struct edition *e, struct diag *d)
 {
-	_cleanup_close_ int opened = -EBADF;
-	int fd = from->policy_fd, r = 0;
+	_cleanup_close_ int fd = -EBADF;
+	int r;
 
-	if (fd < 0) {
-		r = trusted_open(from->policy, EDITION_FILE_MAX, !from->policy_needed, d, &opened);
-		fd = opened;
-	}
+	if (from->text)
+		return take_text(from, e, d);
+	r = trusted_open(from->policy, EDITION_FILE_MAX, !from->policy_needed, d, &fd);
 	if (r == -ENOENT && !from->policy_needed) {
 		buf_init(&e->text, sizeof(embed_default));
 		(void)slice_copy(slice_str(BUILT_IN), e->source, sizeof(e->source));

@@ -34,7 +34,7 @@ struct edition {
 struct edition_from {
 	const struct config_list *catalogue; /* files over the built-in one */
 	const char *policy; /* file; a missing one is the built-in policy... */
-	int policy_fd; /* an open one instead, `policy` then is its name; -EBADF */
+	const struct slice *text; /* instead, `policy` then is its name; NULL */
 	bool policy_needed; /* ... unless it must be there */
 };
 

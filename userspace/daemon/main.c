@@ -121,8 +121,7 @@ static int check(const struct config_where *where)
 	r = config_load(where, &d, &c);
 	if (r == 0) {
 		const struct edition_from from = { .catalogue = &c->catalogue,
-						   .policy = c->policy,
-						   .policy_fd = -EBADF };
+						   .policy = c->policy };
 
 		r = edition_new(&from, 1, &d, &e);
 	}

@@ -73,8 +73,7 @@ static int make_identity(struct monitor *m, struct diag *d)
 static int first_edition(struct monitor *m, struct diag *d)
 {
 	const struct edition_from from = { .catalogue = &m->config->catalogue,
-					   .policy = m->config->policy,
-					   .policy_fd = -EBADF };
+					   .policy = m->config->policy };
 	int r = edition_new(&from, 1, d, &m->edition);
 
 	return r < 0 ? r : edition_check_credentials(m->edition, m->config, d);

@@ -76,23 +76,23 @@ static void put_in_force(struct monitor *m, struct edition *e)
 		 e->generation, policy_workloads(e->policy) - 1, policy_rules(e->policy));
 }
 
-static int new_edition(struct monitor *m, const struct config *c, int fd, const char *name,
-		       struct diag *d, struct edition **ret)
+static int new_edition(struct monitor *m, const struct config *c, const struct slice *text,
+		       const char *name, struct diag *d, struct edition **ret)
 {
 	/* A policy that was in force and is gone is a mistake: what is built in may allow more. */
 	const struct edition_from from = { .catalogue = &c->catalogue,
-					   .policy = fd >= 0 ? name : c->policy,
-					   .policy_fd = fd,
+					   .policy = text ? name : c->policy,
+					   .text = text,
 					   .policy_needed =
 						   strcmp(m->edition->source, c->policy) == 0 };
 
 	return edition_new(&from, m->edition->generation + 1, d, ret);
 }
 
-int reload_policy(struct monitor *m, int fd, const char *name, struct diag *d)
+int reload_policy(struct monitor *m, const struct slice *text, const char *name, struct diag *d)
 {
 	struct edition *e;
-	int r = new_edition(m, m->config, fd, name, d, &e);
+	int r = new_edition(m, m->config, text, name, d, &e);
 
 	if (r < 0)
 		return r;
@@ -163,7 +163,7 @@ int reload_all(struct monitor *m, struct diag *d, const char **ret_reason)
 	r = trust_upstream(c, d, &trust);
 	if (r == 0) {
 		*ret_reason = "bad_policy";
-		r = new_edition(m, c, -EBADF, NULL, d, &e);
+		r = new_edition(m, c, NULL, NULL, d, &e);
 	}
 	if (r == 0) {
 		*ret_reason = "bad_config";

@@ -6,9 +6,10 @@
 #include "base/diag.h"
 #include "daemon/monitor.h"
 
-/* Reads catalogue and policy (the configured file, or fd with `name` for messages) and puts them in
- * force. fd stays the caller's; -EBADF: none. */
-int reload_policy(struct monitor *m, int fd, const char *name, struct diag *d) _must_check_;
+/* Reads catalogue and policy (the configured file, or `text` that came from the file `name`) and
+ * puts them in force. */
+int reload_policy(struct monitor *m, const struct slice *text, const char *name,
+		  struct diag *d) _must_check_;
 /* As SIGHUP: configuration, then catalogue and policy, credentials, trust, groups. *ret_reason says
  * what was wrong, as the control protocol calls it: "bad_config" or "bad_policy". */
 int reload_all(struct monitor *m, struct diag *d, const char **ret_reason) _must_check_;

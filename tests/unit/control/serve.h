@@ -45,15 +45,10 @@ static struct control_opts patient = { .answer_max = 256 * 1024,
 				       .request_us = 60000000,
 				       .answer_us = 60000000,
 				       .stall_us = 60000000 };
-static struct control_opts short_request = { .request_us = 100000,
-					     .answer_us = 60000000,
-					     .stall_us = 60000000 };
-static struct control_opts short_answer = { .request_us = 60000000,
-					    .answer_us = 300000,
+/* As on a kernel before 6.16. */
+static struct control_opts takes_rights = { .request_us = 60000000,
+					    .answer_us = 60000000,
 					    .stall_us = 60000000 };
-static struct control_opts short_stall = {
-	.answer_max = 256u << 20, .request_us = 60000000, .answer_us = 60000000, .stall_us = 100000
-};
 
 static void do_echo(void *ctx, struct request *req)
 {
@@ -120,17 +115,12 @@ static void do_count(void *ctx, struct request *req)
 				   (json_int_t)produced));
 }
 
-static void do_fd(void *ctx, struct request *req)
+static void do_text(void *ctx, struct request *req)
 {
-	char text[64] = "";
-	_cleanup_close_ int fd = request_take_arg_fd(req);
-	ssize_t n = fd >= 0 ? read(fd, text, sizeof(text) - 1) : -1;
+	const json_t *text = json_object_get(request_args(req), "text");
 
 	(void)ctx;
-	if (n < 0)
-		request_error(req, "bad_request", "fd: none came");
-	else
-		request_end(req, json_pack("{ss}", "text", text));
+	request_end(req, json_pack("{sI}", "length", (json_int_t)json_string_length(text)));
 }
 
 static void do_take(void *ctx, struct request *req)
@@ -140,7 +130,7 @@ static void do_take(void *ctx, struct request *req)
 
 	(void)ctx;
 	if (fd >= 0)
-		(void)!write(fd, text, sizeof(text) - 1);
+		(void)!send(fd, text, sizeof(text) - 1, MSG_NOSIGNAL);
 }
 
 static void do_peer(void *ctx, struct request *req)
@@ -177,12 +167,17 @@ static void on_term(struct sig *s, int signo)
 }
 
 static const struct control_command commands[] = {
-	{ "echo", CONTROL_READ, false, do_echo },   { "rows", CONTROL_READ, false, do_rows },
-	{ "later", CONTROL_READ, false, do_later }, { "hold", CONTROL_READ, false, do_hold },
-	{ "watch", CONTROL_READ, true, do_watch },  { "count", CONTROL_READ, false, do_count },
-	{ "fd", CONTROL_ADMIN, false, do_fd },	    { "take", CONTROL_ADMIN, false, do_take },
-	{ "peer", CONTROL_READ, false, do_peer },   { "diag", CONTROL_READ, false, do_diag },
-	{ "run", CONTROL_RUN, false, do_peer },
+	{ "echo", CONTROL_READ, CONTROL_PLAIN, do_echo },
+	{ "rows", CONTROL_READ, CONTROL_PLAIN, do_rows },
+	{ "later", CONTROL_READ, CONTROL_PLAIN, do_later },
+	{ "hold", CONTROL_READ, CONTROL_PLAIN, do_hold },
+	{ "watch", CONTROL_READ, CONTROL_WATCH, do_watch },
+	{ "count", CONTROL_READ, CONTROL_PLAIN, do_count },
+	{ "text", CONTROL_READ, CONTROL_TEXT, do_text },
+	{ "take", CONTROL_ADMIN, CONTROL_PLAIN, do_take },
+	{ "peer", CONTROL_READ, CONTROL_PLAIN, do_peer },
+	{ "diag", CONTROL_READ, CONTROL_PLAIN, do_diag },
+	{ "run", CONTROL_RUN, CONTROL_PLAIN, do_peer },
 };
 
 static void serve_forever(int fd, struct control_opts o)
@@ -271,6 +266,8 @@ static int start_server(void **state)
 	(void)snprintf(v->path, sizeof(v->path), "%s/control.sock", v->dir);
 	if (control_listen(v->path, &d, &fd) < 0)
 		return -1;
+	if (o == &takes_rights)
+		(void)setsockopt(fd, SOL_SOCKET, 83 /* SO_PASSRIGHTS */, &(int){ 1 }, sizeof(int));
 	v->pid = fork();
 	if (v->pid == 0) {
 		free(v);
@@ -295,3 +292,7 @@ static int stop_server(void **state)
 	free(v);
 	return status;
 }
+
+#define SERVED_BY(opts, test)                                                                      \
+	cmocka_unit_test_prestate_setup_teardown(test, start_server, stop_server, &(opts))
+#define SERVED(test) SERVED_BY(patient, test)

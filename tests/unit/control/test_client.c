@@ -65,7 +65,7 @@ static int last_of(const char *bytes, struct diag *d)
 	int kind, status;
 
 	assert_int_equal(client_open(path, d, &c), 0);
-	assert_int_equal(client_send(c, "echo", NULL, NULL, 0, d), 0);
+	assert_int_equal(client_send(c, "echo", NULL, d), 0);
 	while ((kind = client_next(c, d, &line)) == CLIENT_ROW)
 		json_decref(line);
 	if (kind >= 0)

@@ -5,9 +5,19 @@
 #include <grp.h>
 #include <poll.h>
 
+static struct control_opts short_request = { .request_us = 100000,
+					     .answer_us = 60000000,
+					     .stall_us = 60000000 };
+static struct control_opts short_answer = { .request_us = 60000000,
+					    .answer_us = 300000,
+					    .stall_us = 60000000 };
+static struct control_opts short_stall = {
+	.answer_max = 256u << 20, .request_us = 60000000, .answer_us = 60000000, .stall_us = 100000
+};
+
 /* One exchange through the client: rows counted, the last line returned. */
-static enum client_answer ask_fds(const struct served *v, const char *cmd, json_t *args,
-				  const int *fds, unsigned n_fds, unsigned *ret_rows, json_t **ret)
+static enum client_answer ask_rows(const struct served *v, const char *cmd, json_t *args,
+				   unsigned *ret_rows, json_t **ret)
 {
 	struct client *c = NULL;
 	struct diag d = { 0 };
@@ -15,7 +25,7 @@ static enum client_answer ask_fds(const struct served *v, const char *cmd, json_
 	int kind;
 
 	assert_int_equal(client_open(v->path, &d, &c), 0);
-	assert_int_equal(client_send(c, cmd, args, fds, n_fds, &d), 0);
+	assert_int_equal(client_send(c, cmd, args, &d), 0);
 	while ((kind = client_next(c, &d, ret)) == CLIENT_ROW) {
 		json_decref(*ret);
 		rows++;
@@ -32,7 +42,7 @@ static enum client_answer ask_fds(const struct served *v, const char *cmd, json_
 
 static enum client_answer ask(const struct served *v, const char *cmd, json_t *args, json_t **ret)
 {
-	return ask_fds(v, cmd, args, NULL, 0, NULL, ret);
+	return ask_rows(v, cmd, args, NULL, ret);
 }
 
 static void assert_text(json_t *object, const char *key, const char *want)
@@ -66,9 +76,9 @@ static void rows_come_in_order_and_whole(void **state)
 	json_t *end;
 
 	/* More than a socket buffer and less than the bound on waiting bytes. */
-	assert_int_equal(ask_fds(*state, "rows", json_pack("{si si}", "n", 200, "size", 1000), NULL,
-				 0, &rows, &end),
-			 CLIENT_END);
+	assert_int_equal(
+		ask_rows(*state, "rows", json_pack("{si si}", "n", 200, "size", 1000), &rows, &end),
+		CLIENT_END);
 	assert_int_equal(rows, 200);
 	json_decref(end);
 }
@@ -82,50 +92,30 @@ static void answer_may_come_later(void **state)
 	json_decref(end);
 }
 
-static void descriptor_reaches_the_handler(void **state)
+static json_t *text_of(size_t n)
+{
+	char *text = malloc(n);
+	json_t *args;
+
+	memset(text, 't', n);
+	args = json_pack("{ss#}", "text", text, (int)n);
+	free(text);
+	return args;
+}
+
+static void long_text_of_roots_is_taken(void **state)
 {
 	json_t *end;
-	int p[2];
 
-	assert_int_equal(pipe2(p, O_CLOEXEC), 0);
-	assert_int_equal(write(p[1], "hello", 5), 5);
-	close(p[1]);
-	assert_int_equal(ask_fds(*state, "fd", NULL, p, 1, NULL, &end), CLIENT_END);
-	assert_text(end, "text", "hello");
-	close(p[0]);
-}
-
-static void missing_descriptor_is_an_error(void **state)
-{
-	json_t *e;
-
-	assert_int_equal(ask(*state, "fd", NULL, &e), CLIENT_ERROR);
-	assert_text(e, "message", "fd: none came");
-}
-
-static void too_many_descriptors_are_refused(void **state)
-{
-	union {
-		char bytes[CMSG_SPACE(sizeof(int) * 8)];
-		struct cmsghdr align;
-	} control = { 0 };
-	int fds[8] = { 1, 1, 1, 1, 1, 1, 1, 1 }, fd = raw_connect(*state);
-	char line[] = "{\"cmd\":\"echo\"}\n", *text;
-	struct iovec iov = { line, sizeof(line) - 1 };
-	struct msghdr m = { .msg_iov = &iov,
-			    .msg_iovlen = 1,
-			    .msg_control = control.bytes,
-			    .msg_controllen = sizeof(control.bytes) };
-
-	control.align.cmsg_level = SOL_SOCKET;
-	control.align.cmsg_type = SCM_RIGHTS;
-	control.align.cmsg_len = CMSG_LEN(sizeof(fds));
-	memcpy(CMSG_DATA(&control.align), fds, sizeof(fds));
-	assert_int_equal(sendmsg(fd, &m, MSG_NOSIGNAL), (int)iov.iov_len);
-	text = read_all(fd);
-	assert_non_null(strstr(text, "more than 4 file descriptors"));
-	free(text);
-	close(fd);
+	if (geteuid() != 0)
+		skip();
+	assert_int_equal(ask(*state, "text", text_of(9u << 20), &end), CLIENT_END);
+	assert_int_equal(json_integer_value(json_object_get(end, "length")), 9u << 20);
+	json_decref(end);
+	assert_int_equal(ask(*state, "echo", text_of(100000), &end), CLIENT_ERROR);
+	assert_text(end, "reason", "too_large");
+	assert_int_equal(ask(*state, "text", text_of(18u << 20), &end), CLIENT_ERROR);
+	assert_text(end, "reason", "too_large");
 }
 
 static void connection_can_be_given_away(void **state)
@@ -198,7 +188,7 @@ static void nul_byte_is_refused(void **state)
 
 static void oversized_request_is_refused(void **state)
 {
-	size_t n = CONTROL_REQUEST_MAX + 1;
+	size_t n = (geteuid() == 0 ? CONTROL_TEXT_MAX : CONTROL_REQUEST_MAX) + 1;
 	char *bytes = malloc(n), *text;
 
 	memset(bytes, ' ', n);
@@ -401,7 +391,8 @@ static char *ask_as(const struct served *v, struct user u, const char *line)
 
 static void rights_follow_credentials(void **state)
 {
-	static const char read_line[] = "{\"cmd\":\"echo\"}\n", admin_line[] = "{\"cmd\":\"fd\"}\n",
+	static const char read_line[] = "{\"cmd\":\"echo\"}\n",
+			  admin_line[] = "{\"cmd\":\"take\"}\n",
 			  run_dev[] = "{\"cmd\":\"run\",\"args\":{\"workload\":\"dev\"}}\n",
 			  run_other[] = "{\"cmd\":\"run\",\"args\":{\"workload\":\"prod\"}}\n";
 	static const struct {
@@ -432,6 +423,23 @@ static void rights_follow_credentials(void **state)
 			fail_msg("case %zu: %s", i, text);
 		free(text);
 	}
+}
+
+static void long_text_is_roots_alone(void **state)
+{
+	size_t n = CONTROL_REQUEST_MAX + 1;
+	char *bytes = malloc(n + 1), *text;
+
+	if (geteuid() != 0)
+		skip();
+	memset(bytes, ' ', n);
+	memcpy(bytes, "{\"cmd\":\"text\"}", 14);
+	bytes[n - 1] = '\n';
+	bytes[n] = '\0';
+	text = ask_as(*state, (struct user){ 65534, GROUP, 0 }, bytes);
+	assert_non_null(strstr(text, "too_large"));
+	free(text);
+	free(bytes);
 }
 
 static void one_user_cannot_take_every_connection(void **state)
@@ -472,10 +480,6 @@ static void dead_socket_is_replaced(void **state)
 	assert_int_equal(raw_connect(v), -1);
 }
 
-#define SERVED_BY(opts, test)                                                                      \
-	cmocka_unit_test_prestate_setup_teardown(test, start_server, stop_server, &(opts))
-#define SERVED(test) SERVED_BY(patient, test)
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -483,9 +487,7 @@ int main(void)
 		SERVED(missing_args_are_an_empty_object),
 		SERVED(rows_come_in_order_and_whole),
 		SERVED(answer_may_come_later),
-		SERVED(descriptor_reaches_the_handler),
-		SERVED(missing_descriptor_is_an_error),
-		SERVED(too_many_descriptors_are_refused),
+		SERVED(long_text_of_roots_is_taken),
 		SERVED(connection_can_be_given_away),
 		SERVED(peer_is_who_connected),
 		SERVED(diagnostic_keeps_its_place),
@@ -503,6 +505,7 @@ int main(void)
 		SERVED_BY(short_stall, slow_reader_is_dropped),
 		SERVED(answer_beyond_its_bound_breaks_off),
 		SERVED(rights_follow_credentials),
+		SERVED(long_text_is_roots_alone),
 		SERVED(one_user_cannot_take_every_connection),
 		SERVED(dead_socket_is_replaced),
 	};

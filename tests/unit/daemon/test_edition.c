@@ -51,9 +51,7 @@ static struct edition *try(const char *policy, const char *catalogue)
 {
 	char *files[] = { (char *)(uintptr_t)catalogue, NULL };
 	const struct config_list list = { files, catalogue ? 1 : 0 };
-	const struct edition_from from = { .catalogue = &list,
-					   .policy = policy,
-					   .policy_fd = -EBADF };
+	const struct edition_from from = { .catalogue = &list, .policy = policy };
 	struct edition *e = NULL;
 
 	return edition_new(&from, 7, &d, &e) < 0 ? NULL : e;
@@ -98,20 +96,28 @@ static void a_bad_policy_says_where(void **state)
 	assert_non_null(strstr(d.text, "others than root"));
 }
 
-static void an_open_file_is_read_whatever_its_mode(void **state)
+static void a_text_is_taken_under_its_files_name(void **state)
 {
 	static const struct config_list none;
-	struct edition_from from = { .catalogue = &none, .policy = "as shown" };
+	struct slice text = SLICE("{ \"workloads\": {}, \"rules\": [] }");
+	const struct edition_from from = { .catalogue = &none,
+					   .policy = "as shown",
+					   .text = &text };
 	struct edition *e = NULL;
 
 	(void)state;
-	put(file, "{ \"workloads\": {}, \"rules\": [] }", 0666);
-	from.policy_fd = open(file, O_RDONLY);
 	assert_int_equal(edition_new(&from, 1, &d, &e), 0);
 	assert_string_equal(e->source, "as shown");
 	assert_int_equal(policy_rules(e->policy), 0);
 	(void)edition_free(e);
-	(void)close(from.policy_fd);
+	text = SLICE("{\n  \"rule\": [] }");
+	assert_true(edition_new(&from, 1, &d, &e) < 0);
+	assert_string_equal(d.file, "as shown");
+	assert_int_equal(d.line, 2);
+	text.n = EDITION_FILE_MAX + 1; /* is refused before a byte of it is read */
+	assert_true(edition_new(&from, 1, &d, &e) < 0);
+	assert_string_equal(d.file, "as shown");
+	assert_non_null(strstr(d.text, "larger than"));
 }
 
 static void a_catalogue_file_adds_and_replaces(void **state)
@@ -189,7 +195,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_missing_policy_is_the_built_in_one),
 		cmocka_unit_test(a_bad_policy_says_where),
-		cmocka_unit_test(an_open_file_is_read_whatever_its_mode),
+		cmocka_unit_test(a_text_is_taken_under_its_files_name),
 		cmocka_unit_test(a_catalogue_file_adds_and_replaces),
 		cmocka_unit_test(images_cannot_be_changed),
 		cmocka_unit_test(a_workloads_labels_are_found_by_its_index),

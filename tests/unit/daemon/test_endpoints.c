@@ -40,9 +40,7 @@ static void start(struct fixture *f)
 static int set_up(void **state)
 {
 	static const struct config_list none;
-	const struct edition_from from = { .catalogue = &none,
-					   .policy = "/nonexistent",
-					   .policy_fd = -1 };
+	const struct edition_from from = { .catalogue = &none, .policy = "/nonexistent" };
 	struct fixture *f = calloc(1, sizeof(*f));
 	struct diag d = { 0 };
 
