@@ -18,6 +18,7 @@ struct gather {
 	struct part {
 		struct gather *g;
 		unsigned worker;
+		uint32_t from; /* of the rows that it was asked for last */
 	} part[];
 };
 
@@ -45,11 +46,11 @@ static void finish(struct gather *g)
 
 static void on_conns(void *ctx, struct msg *msg);
 
-static bool ask(struct part *p, uint32_t from)
+static bool ask(struct part *p)
 {
 	struct gather *g = p->g;
 	struct channel *ch = child_channel(children_worker(g->m->children, p->worker));
-	const struct eg_conns q = { .want_rows = g->want_rows, .from = from };
+	const struct eg_conns q = { .want_rows = g->want_rows, .from = p->from };
 
 	if (!ch || channel_call(ch, EG_MSG_conns, &q, sizeof(q), NULL, 0, NULL, 0, WAIT_US,
 				on_conns, p) < 0)
@@ -86,8 +87,12 @@ static void on_conns(void *ctx, struct msg *msg)
 		g->stats[p->worker] = json_incref(json_object_get(answer, "stats"));
 	take_rows(p, answer);
 	json_decref(answer);
-	if (g->want_rows && next > 0 && next <= UINT32_MAX && json_array_size(g->rows) < ROWS_MAX)
-		(void)ask(p, (uint32_t)next);
+	/* A worker is not trusted to come to an end. */
+	if (g->want_rows && next > p->from && next <= UINT32_MAX &&
+	    json_array_size(g->rows) < ROWS_MAX) {
+		p->from = (uint32_t)next;
+		(void)ask(p);
+	}
 	if (--g->pending == 0)
 		finish(g);
 }
@@ -114,8 +119,8 @@ void gather(struct monitor *m, struct request *req, bool want_rows, gather_fn fn
 	request_on_gone(req, on_request_gone, g);
 	g->pending = 1; /* ours, so that an answer cannot finish it while others are being asked */
 	for (unsigned i = 0; i < n; i++) {
-		g->part[i] = (struct part){ g, i };
-		(void)ask(&g->part[i], 0);
+		g->part[i] = (struct part){ g, i, 0 };
+		(void)ask(&g->part[i]);
 	}
 	if (--g->pending == 0)
 		finish(g);

@@ -18,7 +18,7 @@ struct json_doc; /* base/json.h */
 
 /* How a body must be read to decide. */
 enum catalogue_body {
-	CATALOGUE_BODY_NONE, /* no governed body: an empty one is usual, any is relayed unread */
+	CATALOGUE_BODY_NONE, /* one that is not empty is refused */
 	CATALOGUE_BODY_JSON, /* scanned whole before the decision */
 	CATALOGUE_BODY_MULTIPART, /* scanned for text parts, kept whole until decided */
 	CATALOGUE_BODY_OPAQUE, /* relayed as it comes (file uploads); bounded by size only */

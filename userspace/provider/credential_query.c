@@ -14,6 +14,7 @@ static const struct {
 	{ "x-api-key", "query x-api-key" },
 	{ "x-goog-api-key", "query x-goog-api-key" },
 	{ "access_token", "query access_token" },
+	{ "bearer_token", "query bearer_token" },
 	{ "oauth_token", "query oauth_token" },
 	{ "auth_token", "query auth_token" },
 	{ "token", "query token" },

@@ -188,6 +188,7 @@ static void identify(struct exchange *x)
 	if (x->gen != x->w->gen) {
 		x->gen = generation_unref(x->gen);
 		x->gen = generation_ref(x->w->gen);
+		x->provider_known = false; /* its number was the old catalogue's */
 	}
 	if (c->who && c->who->who.generation == x->gen->number) {
 		x->who = attest_ref(c->who);
@@ -360,6 +361,7 @@ void exchange_drained(struct exchange *x)
 {
 	if (x->state == EXCHANGE_RELAY) {
 		/* What OpenSSL has already read makes no socket readable. */
+		forward_deadline(x);
 		if (x->stalled && x->down->ops->waiting(x->down) < x->w->set.buffer_bytes)
 			relay_run(x);
 	} else if (x->state == EXCHANGE_FLUSH && x->down->ops->waiting(x->down) == 0) {
@@ -371,8 +373,9 @@ void exchange_drained(struct exchange *x)
 void exchange_late(struct exchange *x)
 {
 	if (x->answered && x->state != EXCHANGE_REST) {
-		/* It has not taken a byte of the answer for too long. */
-		cut(x, EG_REASON_client_gone);
+		/* It has not taken a byte of the answer for too long, or sent none of its body. */
+		cut(x, x->down->ops->waiting(x->down) ? EG_REASON_client_gone
+						      : EG_REASON_body_timeout);
 		return;
 	}
 	switch (x->state) {

@@ -53,11 +53,17 @@ static uint64_t body_ms(const struct exchange *x)
 	return left < most ? left : most;
 }
 
+/* An answer that has begun has no limit of its own, but the rest of the request has, where nothing
+ * else is waited for: a client that takes nothing is the carrier's to notice. */
 void forward_deadline(struct exchange *x)
 {
-	if (!x->answered)
-		x->down->ops->deadline(x->down,
-				       x->body_done ? x->w->set.first_byte_ms : body_ms(x));
+	uint64_t ms = x->body_done ? x->w->set.first_byte_ms : body_ms(x);
+
+	if (x->answered && x->down->ops->waiting(x->down))
+		return;
+	if (x->answered && (x->body_done || egress_is_full(x)))
+		ms = 0;
+	x->down->ops->deadline(x->down, ms);
 }
 
 void forward_push(struct exchange *x)

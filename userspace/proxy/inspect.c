@@ -157,6 +157,13 @@ static enum eg_reason begin_form(struct inspect *i, const struct catalogue_opera
 	return errno == EINVAL ? EG_REASON_body_type : EG_REASON_overloaded;
 }
 
+/* Of a chunked one that is not known yet; nobody sends an empty one so. */
+static bool has_body(const struct http_request *req)
+{
+	return req->body == HTTP_BODY_CHUNKED ||
+	       (req->body == HTTP_BODY_LENGTH && req->content_length);
+}
+
 enum eg_reason inspect_begin(struct inspect *i, const struct catalogue_operation *op,
 			     const struct http_request *req, uint64_t body_max, struct pool *pool)
 {
@@ -166,6 +173,8 @@ enum eg_reason inspect_begin(struct inspect *i, const struct catalogue_operation
 	*i = (struct inspect){ .kind = op->body, .model = -1, .stream = -1, .max_tokens = -1 };
 	if (req->body == HTTP_BODY_LENGTH && req->content_length > body_max)
 		return EG_REASON_body_too_large;
+	if (op->body == CATALOGUE_BODY_NONE && has_body(req))
+		return EG_REASON_body_type;
 	if (op->body != CATALOGUE_BODY_JSON && op->body != CATALOGUE_BODY_MULTIPART)
 		return EG_REASON_allowed;
 	if (is_encoded(req))

@@ -106,9 +106,11 @@ static const struct dialect *dialect_of(const struct exchange *x)
 }
 
 /* An agent tries again by itself what may succeed then, and only that. */
-static bool may_help_to_retry(unsigned status)
+static bool may_help_to_retry(enum eg_reason reason)
 {
-	return status == 408 || status >= 500;
+	unsigned status = refusal_status(reason);
+
+	return (status == 408 || status >= 500) && reason != EG_REASON_upstream_untrusted;
 }
 
 /* Where the request's end is not known, or the client must not go on with it, nothing follows. */
@@ -142,7 +144,7 @@ static int send(struct exchange *x, enum eg_reason reason, const struct dialect 
 	struct http_response r = { .status = status,
 				   .reason = SLICE("egret"),
 				   .fields = fields,
-				   .n_fields = ARRAY_SIZE(fields) - may_help_to_retry(status),
+				   .n_fields = ARRAY_SIZE(fields) - may_help_to_retry(reason),
 				   .body = HTTP_BODY_LENGTH,
 				   .content_length = body.n };
 	int e = x->down->ops->head(x->down, &r, NULL, 0, must_close(reason));

@@ -58,7 +58,7 @@ static int begin_answer(struct exchange *x)
 		x->rec->status = r.status;
 		x->rec->first_us = loop_now_us(x->w->loop) - x->start_us;
 	}
-	x->down->ops->deadline(x->down, 0);
+	forward_deadline(x);
 	return x->down->ops->head(x->down, &r, &id, 1, false);
 }
 

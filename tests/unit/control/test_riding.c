@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Descriptors that ride on a request, which nobody asked for: refused, and nobody waits for them. */
+/* Descriptors that ride on a request, which nobody asked for: refused, and nobody waits for them.
+ */
 #include "serve.h"
 
 #include <netinet/in.h>

@@ -323,6 +323,7 @@ static void takes_keys_out_of_the_query(void **state)
 	query("/p?%6B%65%79=%6b", "/p", "query key", "k");
 	query("/p?ap%69_key=k", "/p", "query api_key", "k");
 	query("/p?access_token=k", "/p", "query access_token", "k");
+	query("/p?bearer_token=k", "/p", "query bearer_token", "k");
 	query("/p?oauth_token=k", "/p", "query oauth_token", "k");
 	query("/p?$key=k&%24oauth_token=l", "/p", "query key", "k");
 	query("/p?subscription-key=k&api-version=1", "/p?api-version=1", "query subscription-key",

@@ -117,6 +117,23 @@ static void direct_key_is_refused_and_fingerprinted(void **state)
 	rig_close(&c);
 }
 
+/* What nobody reads is not passed on either. */
+static void body_where_none_belongs(void **state)
+{
+	static const char *const heads[] = { "content-length: 2\r\n\r\n{}",
+					     "transfer-encoding: chunked\r\n\r\n0\r\n\r\n" };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(heads); i++) {
+		rig_open(&rig, &c);
+		rig_send(&c, "GET /v1/models HTTP/1.1\r\nhost: " RIG_HOST "\r\n");
+		rig_send(&c, heads[i]);
+		(void)refused(415, EG_REASON_body_type, "body_type");
+		assert_false(rig_has_provider_conn(&rig));
+		rig_close(&c);
+	}
+}
+
 static void unknown_workload_and_why(void **state)
 {
 	(void)state;
@@ -416,6 +433,7 @@ int main(void)
 		cmocka_unit_test(unknown_operation_names_the_path),
 		cmocka_unit_test(model_outside_policy),
 		cmocka_unit_test(direct_key_is_refused_and_fingerprinted),
+		cmocka_unit_test(body_where_none_belongs),
 		cmocka_unit_test(unknown_workload_and_why),
 		cmocka_unit_test(changed_program),
 		cmocka_unit_test(other_host),

@@ -364,6 +364,49 @@ static void client_that_takes_nothing_is_given_up(void **state)
 	rig_close(&u);
 }
 
+/* The provider has begun to answer and waits for the rest: so do two connections, for nothing. */
+static void upload_that_stops_behind_an_answer_is_given_up(void **state)
+{
+	(void)state;
+	each_again("\"body_ms\":200");
+	rig_open(&rig, &c);
+	rig_send(&c, "POST /v1/files HTTP/1.1\r\nhost: " RIG_HOST "\r\ncontent-length: 100\r\n\r\n"
+		     "abc");
+	rig_accept(&rig, &u);
+	rig_until(&u, "\r\n\r\nabc");
+	rig_send(&u, "HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\n12345");
+	rig_until(&c, "12345");
+	assert_int_equal(rig_record(&rig).end, EG_REASON_body_timeout);
+	rig_close(&c);
+	rig_close(&u);
+}
+
+/* ... but a provider that reads no more of it may answer for as long as it likes. */
+static void answer_to_an_upload_that_nobody_reads_has_no_limit(void **state)
+{
+	struct fill f = { .e = &c };
+	pthread_t t;
+
+	(void)state;
+	each_again("\"body_ms\":200,\"body_bytes\":2000000000");
+	rig_open(&rig, &c);
+	rig_send(&c, "POST /v1/files HTTP/1.1\r\nhost: " RIG_HOST
+		     "\r\ncontent-length: 1000000000\r\n\r\n");
+	rig_accept(&rig, &u);
+	rig_until(&u, "\r\n\r\n");
+	rig_send(&u, "HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\n12345");
+	rig_until(&c, "12345");
+	assert_int_equal(pthread_create(&t, NULL, fill, &f), 0);
+	(void)poll(NULL, 0, 800); /* nothing must happen */
+	assert_false(rig_has_record(&rig));
+	rig_send(&u, "67890");
+	assert_int_equal(rig_record(&rig).end, EG_REASON_allowed);
+	f.stop = true;
+	pthread_join(t, NULL); /* the rest is thrown away */
+	rig_close(&c);
+	rig_close(&u);
+}
+
 static void stream_that_waits_for_the_provider_has_no_limit(void **state)
 {
 	(void)state;
@@ -488,6 +531,8 @@ int main(void)
 		cmocka_unit_test(upload_over_the_bound),
 		cmocka_unit_test(slow_reader_stops_the_provider),
 		cmocka_unit_test(client_that_takes_nothing_is_given_up),
+		cmocka_unit_test(upload_that_stops_behind_an_answer_is_given_up),
+		cmocka_unit_test(answer_to_an_upload_that_nobody_reads_has_no_limit),
 		cmocka_unit_test(stream_that_waits_for_the_provider_has_no_limit),
 		cmocka_unit_test(slow_provider_stops_an_upload),
 		cmocka_unit_test(large_answer_is_the_same_to_the_byte),
