@@ -6,12 +6,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "daemon/check.h"
 #include "daemon/config.h"
-#include "daemon/edition.h"
 #include "daemon/monitor.h"
 #include "daemon/role.h"
 #include "egret/names.h"
-#include "identity/identity.h"
 
 #define SETS_MAX 64u
 
@@ -19,17 +18,20 @@ struct args {
 	struct config_where where;
 	const char *sets[SETS_MAX];
 	const char *role, *as, *root, *print;
-	bool check;
+	bool check, try;
 };
 
 static const char usage[] =
-	"usage: egretd [--config FILE] [--set KEY=JSON]... [--check]\n"
+	"usage: egretd [--config FILE] [--set KEY=JSON]... [--check | --try]\n"
 	"       egretd --print config|schema|man\n"
 	"       egretd --version | --help\n"
 	"\n"
 	"  --config FILE   configuration (default: " EG_CONFIG_FILE ", if there)\n"
 	"  --set KEY=JSON  over the configuration: --set workers=2 --set 'run_dir=\"/run/x\"'\n"
 	"  --check         read configuration, catalogue and policy, say what is wrong, end\n"
+	"  --try           the same, and whether this version could start here now: users, and "
+	"the\n"
+	"                  BPF programs on the maps of those attached; changes nothing\n"
 	"  --print WHAT    the default configuration, its JSON Schema, its man page section\n";
 
 static int fail(const char *text, const char *what)
@@ -45,6 +47,7 @@ static int parse(int argc, char **argv, struct args *a)
 		{ "config", required_argument, NULL, 'c' },
 		{ "set", required_argument, NULL, 's' },
 		{ "check", no_argument, NULL, 'k' },
+		{ "try", no_argument, NULL, 't' },
 		{ "print", required_argument, NULL, 'p' },
 		{ "role", required_argument, NULL, 'r' },
 		{ "as", required_argument, NULL, 'u' },
@@ -69,6 +72,9 @@ static int parse(int argc, char **argv, struct args *a)
 			break;
 		case 'k':
 			a->check = true;
+			break;
+		case 't':
+			a->try = true;
 			break;
 		case 'p':
 			a->print = optarg;
@@ -110,35 +116,6 @@ static int print(const char *what)
 	return r < 0 ? 1 : 0;
 }
 
-static int check(const struct config_where *where)
-{
-	struct config *c = NULL;
-	struct edition *e = NULL;
-	struct diag d = { 0 };
-	char text[900];
-	int r;
-
-	r = config_load(where, &d, &c);
-	if (r == 0) {
-		const struct edition_from from = { .catalogue = &c->catalogue,
-						   .policy = c->policy };
-
-		r = edition_new(&from, 1, &d, &e);
-	}
-	if (r == 0)
-		r = edition_check_credentials(e, c, &d);
-	if (r == 0)
-		r = identity_check(e->doc, &d);
-	diag_format(&d, text, sizeof(text));
-	if (r < 0)
-		(void)fprintf(stderr, "egretd: %s\n", *text ? text : strerror(-r));
-	else
-		(void)printf("configuration and policy are sound (policy: %s)\n", e->source);
-	(void)edition_free(e);
-	(void)config_free(c);
-	return r < 0 ? 1 : 0;
-}
-
 /* Descriptors 0-2 must be something: the next file opened would take their place. */
 static void fill_standard(void)
 {
@@ -161,7 +138,9 @@ int main(int argc, char **argv)
 	if (a.print)
 		return print(a.print);
 	if (a.check)
-		return check(&a.where);
+		return check_main(&a.where);
+	if (a.try)
+		return check_try_main(&a.where);
 	if (a.role && role_find(a.role) == 0)
 		return fail("--role: unknown: ", a.role);
 	if (a.role)

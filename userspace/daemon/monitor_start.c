@@ -12,6 +12,7 @@
 #include "daemon/edition.h"
 #include "daemon/endpoints.h"
 #include "daemon/events.h"
+#include "daemon/hooks_opts.h"
 #include "daemon/learning.h"
 #include "daemon/listeners.h"
 #include "daemon/modes.h"
@@ -31,32 +32,18 @@
 #define ANSWER_US  20000000u /* for a worker to answer; connections wait meanwhile */
 #define HASH_BYTES (512u << 20)
 
-static void on_print(void *ctx, const char *line)
-{
-	(void)ctx;
-	log_debug("%s", line);
-}
-
 static int open_dataplane(struct monitor *m, struct diag *d)
 {
-	const struct config *c = m->config;
-	struct dataplane_opts o = { .cgroup = *c->cgroup ? c->cgroup : NULL,
-				    .nat64 = c->nat64.addr,
-				    .nat64_bits = (uint8_t)c->nat64.prefix_len,
-				    .allow_raw = c->allow_raw,
-				    .print = on_print };
-	char pins[4352];
+	struct hooks_opts h;
 	uid_t owner;
 	gid_t group;
 	int r;
 
-	(void)snprintf(pins, sizeof(pins), "%s/bpf", c->run_dir);
-	o.pins = pins;
-	memcpy(o.extra_ports, c->ports, sizeof(o.extra_ports));
-	r = users_find("users.bpffs", c->user_bpffs, d, &owner, &group);
+	hooks_opts_of(m->config, &h);
+	r = users_find("users.bpffs", m->config->user_bpffs, d, &owner, &group);
 	if (r == 0)
-		r = dataplane_bpffs_mount(pins, owner, d);
-	return r < 0 ? r : dataplane_open(&o, d, &m->dp);
+		r = dataplane_bpffs_mount(h.pins, owner, d);
+	return r < 0 ? r : dataplane_open(&h.opts, d, &m->dp);
 }
 
 static int make_identity(struct monitor *m, struct diag *d)

@@ -63,6 +63,12 @@ int dataplane_bpffs_mount(const char *dir, uid_t owner, struct diag *d) _must_ch
  * attached to another cgroup. Everything else: -errno; `d` has the words. */
 int dataplane_open(const struct dataplane_opts *o, struct diag *d,
 		   struct dataplane **ret) _must_check_;
+/*
+ * Whether dataplane_open() would succeed, beside a daemon that runs: the kernel takes this build's
+ * programs, with the maps of what is attached. Takes no lock, attaches nothing, writes to no map.
+ * ret_links: hooks that were found attached. Errors as dataplane_open()'s, but for -EBUSY.
+ */
+int dataplane_try(const struct dataplane_opts *o, struct diag *d, unsigned *ret_links) _must_check_;
 /* Closes every fd and the lock; enforcement goes on from the pins. Returns NULL. */
 struct dataplane *dataplane_free(struct dataplane *dp);
 /* All or an error: afterwards every hook of EG_PROGS runs this build's program. */

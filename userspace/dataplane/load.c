@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/slice.h"
 #include "dataplane/cgroup.h"
@@ -160,10 +161,9 @@ static int load(struct dataplane *dp, const struct dataplane_opts *o, struct dia
 	return take_maps(dp);
 }
 
-int dataplane_open(const struct dataplane_opts *o, struct diag *d, struct dataplane **ret)
+static int new_dataplane(const struct dataplane_opts *o, struct dataplane **ret)
 {
 	struct dataplane *dp = calloc(1, sizeof(*dp));
-	int r;
 
 	if (!dp)
 		return -ENOMEM;
@@ -172,20 +172,33 @@ int dataplane_open(const struct dataplane_opts *o, struct diag *d, struct datapl
 	printer.fn = o->print;
 	printer.ctx = o->print_ctx;
 	(void)libbpf_set_print(print);
-
-	r = strlen(o->pins) < sizeof(dp->pins) ? 0 : -ENAMETOOLONG;
 	(void)slice_copy(slice_str(o->pins), dp->pins, sizeof(dp->pins));
+	*ret = dp;
+	return strlen(o->pins) < sizeof(dp->pins) ? 0 : -ENAMETOOLONG;
+}
+
+/* What is pinned, and this build's programs on the same maps. */
+static int read_and_load(struct dataplane *dp, const struct dataplane_opts *o, struct diag *d)
+{
+	int r = pins_read(o->pins, d, &dp->in);
+
+	if (r == 0)
+		r = check_links(dp, d);
+	dp->adopted = r == 0 && pins_links(&dp->in) > 0;
+	return r < 0 ? r : load(dp, o, d);
+}
+
+int dataplane_open(const struct dataplane_opts *o, struct diag *d, struct dataplane **ret)
+{
+	struct dataplane *dp = NULL;
+	int r = new_dataplane(o, &dp);
+
 	if (r == 0)
 		r = open_cgroup(dp, o, d);
 	if (r == 0)
 		r = pins_lock(o->pins, d, &dp->lock_fd);
 	if (r == 0)
-		r = pins_read(o->pins, d, &dp->in);
-	if (r == 0)
-		r = check_links(dp, d);
-	dp->adopted = r == 0 && pins_links(&dp->in) > 0;
-	if (r == 0)
-		r = load(dp, o, d);
+		r = read_and_load(dp, o, d);
 	if (r == 0)
 		r = dataplane_events_open(dp);
 	if (r == 0)
@@ -196,6 +209,21 @@ int dataplane_open(const struct dataplane_opts *o, struct diag *d, struct datapl
 	}
 	*ret = dp;
 	return 0;
+}
+
+int dataplane_try(const struct dataplane_opts *o, struct diag *d, unsigned *ret_links)
+{
+	struct dataplane *dp = NULL;
+	int r = new_dataplane(o, &dp);
+
+	if (r == 0)
+		r = open_cgroup(dp, o, d);
+	if (r == 0)
+		r = access(o->pins, F_OK) == 0 ? read_and_load(dp, o, d) : load(dp, o, d);
+	if (r == 0)
+		*ret_links = pins_links(&dp->in);
+	(void)dataplane_free(dp);
+	return r;
 }
 
 struct dataplane *dataplane_free(struct dataplane *dp)
