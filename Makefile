@@ -1,6 +1,6 @@
 # egret: one non-recursive makefile; each folder's build.mk adds what it has. Output goes to build/.
 #   make help   lists the targets          V=1   shows the commands
-#   SAN=address,undefined   builds with sanitizers into build-san/
+#   SAN=address,undefined   builds with sanitizers into build/san/
 
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -51,6 +51,8 @@ check: ## formatting of names, layers, banned calls, headers, docs
 test: ## install what is missing, build, run every test
 demo: ## install what is missing, build, show an unmodified SDK governed
 agents: ## whole agents as workloads: Claude Code, Codex, opencode (1.2 GB from npm)
+san: ## units and processes with address and undefined-behaviour sanitizers (10 minutes)
+valgrind: ## unit programs under memcheck (5 minutes)
 soak: ## kill processes of egretd a hundred times under load
 bench: ## measure beside nginx, haproxy and a bare relay
 fuzz: ## run every fuzz target (FUZZ_SECONDS=60 each)
@@ -60,7 +62,7 @@ uninstall: ## remove what install put there
 
 include userspace/build.mk bpf/build.mk policy/build.mk tools/build.mk tests/build.mk
 
-.PHONY: all check test demo bench soak agents fuzz format install uninstall help clean
+.PHONY: all check test demo bench soak agents san valgrind fuzz format install uninstall help clean
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
 

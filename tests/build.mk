@@ -19,9 +19,10 @@ test:
 	$(Q)$(MAKE) check
 	$(Q)$(MAKE) WERROR=1 all unit helpers
 	$(Q)$(MAKE) CC=$(CLANG) WERROR=1 B=build/clang all
-	$(Q)$(MAKE) SAN=address,undefined all unit
+	$(Q)$(MAKE) SAN=address,undefined all unit helpers
 	$(Q)$(MAKE) fuzz-replay
 	$(Q)$(MAKE) pytest
+	$(Q)$(MAKE) san-pytest ARGS="$(SAN_SHORT)"
 
 # Every test makes its own namespaces and cgroups and mostly waits for something: two a CPU go together.
 PYTEST_JOBS ?= $(shell echo $$((2 * $$(nproc))))
@@ -31,6 +32,22 @@ EGRET_REQUIRE ?= root,bpf,cgroup2,netns,npm
 pytest: all helpers $(B)/npm/.stamp ## run the tests that drive processes (ARGS="-k name")
 	$(Q)env -u NODE_EXTRA_CA_CERTS EGRET_REQUIRE=$(EGRET_REQUIRE) $(PYTEST) -p no:cacheprovider -q -n $(PYTEST_JOBS) -m "not heavy" \
 		tests $(ARGS)
+
+# The whole of it once more with ASan and UBSan in every process of egret; `test` does the part where
+# the input is most hostile.
+SAN_SHORT := tests/fault tests/integration/test_smuggling.py tests/integration/test_streams.py \
+	tests/integration/test_denials.py tests/integration/test_reload.py
+.PHONY: san san-pytest
+san:
+	$(Q)tools/deps.sh
+	$(Q)$(MAKE) SAN=address,undefined all unit helpers
+	$(Q)$(MAKE) san-pytest ARGS="$(or $(ARGS),tests)"
+san-pytest: $(B)/npm/.stamp
+	$(Q)env -u NODE_EXTRA_CA_CERTS EGRET_BUILD=build/san EGRET_REQUIRE=$(EGRET_REQUIRE) $(PYTEST) -p no:cacheprovider -q \
+		-n $(PYTEST_JOBS) -m "not heavy" $(ARGS)
+
+valgrind: $(UNIT_BIN)
+	$(Q)tests/valgrind.sh $(B)
 
 # The long form of tests/soak.
 soak: all helpers

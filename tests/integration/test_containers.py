@@ -164,4 +164,4 @@ def test_a_podman_container_that_owns_its_network_stays_behind_the_fence(world, 
 def test_many_containers_at_once(world, daemon):
     boxes = [Runc(world, client(), cgroup="docker") for _ in range(6)]
     assert [b.output().split() for b in boxes] == [["200"]] * 6
-    assert {r["container"] for r in daemon.records()} == {b.id for b in boxes}
+    assert {r["container"] for r in daemon.fresh(len(boxes))} == {b.id for b in boxes}

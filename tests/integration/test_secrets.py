@@ -4,7 +4,7 @@ import subprocess
 
 import pytest
 
-from lib.system import members, wait_for
+from lib.system import SANITIZED, members, wait_for
 from lib.workload import Workload
 from lib.world import KEYS
 
@@ -65,6 +65,9 @@ def test_not_in_what_egret_prints(used, args):
     absent((done.stdout + done.stderr).encode(), " ".join(args))
 
 
+MEMORY = pytest.mark.skipif(SANITIZED, reason="a sanitizer's shadow of all memory is terabytes wide")
+
+
 def core(pid, path):
     """A core image as a debugger running as root takes it, without pages marked as not to be dumped."""
     subprocess.run(["gcore", "-o", path, str(pid)], capture_output=True, check=True)
@@ -74,6 +77,7 @@ def core(pid, path):
     return data
 
 
+@MEMORY
 @pytest.mark.parametrize("role", ["monitor", "recorder", "worker", "vault"])
 def test_not_in_a_core_image(used, world, role):
     """gdb leaves out pages marked MADV_DONTDUMP, as the kernel does: what is locked stays out of cores."""
@@ -102,6 +106,7 @@ def whole_memory(pid):
     return found
 
 
+@MEMORY
 @pytest.mark.parametrize("role", ["monitor", "recorder"])
 def test_not_in_any_page_of_those_that_need_no_key(used, role):
     pids = [used.proc.pid] if role == "monitor" else used.children(role)
@@ -111,6 +116,7 @@ def test_not_in_any_page_of_those_that_need_no_key(used, role):
                 assert key.encode() not in data, f"{role}: {where}"
 
 
+@MEMORY
 @pytest.mark.parametrize("role", ["vault", "worker"])
 def test_keys_lie_in_locked_pages_only(used, role):
     for pid in used.children(role):
@@ -136,6 +142,7 @@ def locked_spans(pid):
     return spans
 
 
+@MEMORY
 def test_none_is_left_when_leases_end(make_daemon, world):
     daemon = make_daemon(settings={"credential.lease_ms": 1000}).start()
     Workload(world, daemon.ca).call("POST", "/v1/chat/completions", CHAT)

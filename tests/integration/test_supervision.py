@@ -44,6 +44,7 @@ def test_a_child_that_dies_is_replaced_within_a_second(daemon, workload, role, h
     others = {p.get("pid") for p in daemon.egret("status")["processes"]} - {victim["pid"]}
     begun = time.monotonic()
     os.kill(victim["pid"], how)
+    daemon.blamed = how == signal.SIGSEGV
     fresh = wait_for(lambda: replaced(daemon, role, victim["index"], victim["pid"]), what=f"a new {role}")
     assert time.monotonic() - begun < 1 and fresh["restarts"] == victim["restarts"] + 1
     assert others <= {p.get("pid") for p in daemon.egret("status")["processes"]}
@@ -169,3 +170,13 @@ def test_nothing_leaks_over_many_requests(daemon, workload):
     wait_for(lambda: all(daemon.fds(pid) <= count + 4 for pid, count in before.items()), what="fds given back")
 
 
+
+
+def test_signals_while_it_ends_do_not_cut_the_end_short(make_daemon):
+    """As an impatient script sends them: without them blocked, the last of its steps would be killed."""
+    daemon = make_daemon().start()
+    daemon.proc.send_signal(signal.SIGTERM)
+    while daemon.proc.poll() is None:
+        for sig in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            daemon.proc.send_signal(sig)
+    assert daemon.proc.returncode == 0

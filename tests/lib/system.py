@@ -9,6 +9,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / os.environ.get("EGRET_BUILD", "build")  # build/san: the programs with sanitizers
+SANITIZED = (BUILD / "egretd").exists() and b"__asan_init" in (BUILD / "egretd").read_bytes()
 PYTHON = "/usr/bin/python3"
 
 

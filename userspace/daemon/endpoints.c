@@ -181,7 +181,7 @@ bool endpoints_confirm(struct endpoints *e, struct name *name, const struct eg_a
 		}
 		name->v = at;
 		at = &name->v[name->n++];
-		at->addr = *a;
+		*at = (struct address){ .addr = *a };
 		touch(e);
 	}
 	/* Kept roughly: a file written for every confirmation would be written all the time. */

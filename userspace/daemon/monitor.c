@@ -139,12 +139,25 @@ static void on_hangup(struct sig *s, int signo)
 	notify("READY=1");
 }
 
+/* Whoever asks once more to end, when that is under way, must not kill us on the last steps. */
+static void hold_signals(void)
+{
+	sigset_t all;
+
+	(void)sigemptyset(&all);
+	(void)sigaddset(&all, SIGTERM);
+	(void)sigaddset(&all, SIGINT);
+	(void)sigaddset(&all, SIGHUP);
+	(void)sigprocmask(SIG_BLOCK, &all, NULL);
+}
+
 /* In an order in which nobody calls what is gone: see the headers for who calls back when freed. */
 static void clear(struct monitor *m)
 {
 	struct diag d = { 0 };
 	bool served;
 
+	hold_signals();
 	/* Whatever is told now is told to nobody. */
 	m->phase = MONITOR_STOPPING;
 	served = m->control;
