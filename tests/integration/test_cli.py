@@ -85,7 +85,7 @@ def test_wrong_usage_is_also_a_document_in_json():
 def test_help_lists_every_command_at_every_level():
     everything = json.loads(egret("-j", "help").stdout)
     objects = {row["object"] for row in everything}
-    assert objects == set("status check run workload flow endpoint netns provider policy credential ca audit event "
+    assert objects == set("status check run workload flow endpoint cgroup netns provider policy credential ca audit event "
                           "prog map log daemon version help".split())
     top = egret("help").stdout
     for name in objects:
@@ -162,7 +162,8 @@ def test_every_query_asks_the_command_of_the_protocol(run_dir):
     queries = {
         "status": ["status"], "workload.list": ["workload", "list"], "workload.show": ["workload", "show", "a"],
         "workload.of": ["workload", "of", "1"], "flow.list": ["flow", "list"], "flow.show": ["flow", "show", "1"],
-        "endpoint.list": ["endpoint", "list"], "netns.list": ["netns", "list"], "provider.list": ["provider", "list"],
+        "endpoint.list": ["endpoint", "list"], "cgroup.list": ["cgroup", "list"],
+        "cgroup.show": ["cgroup", "show", "/a"], "netns.list": ["netns", "list"], "provider.list": ["provider", "list"],
         "provider.show": ["provider", "show", "a"], "policy.show": ["policy", "show"],
         "policy.explain": ["policy", "explain", "--workload", "a", "--provider", "b", "--operation", "c"],
         "credential.list": ["credential", "list"], "credential.reload": ["credential", "reload"],

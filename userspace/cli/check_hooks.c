@@ -9,7 +9,6 @@
 #include "cli/pinned.h"
 #include "dataplane/cgroup.h"
 #include "egret/abi.h"
-#include "identity/cgroupfs.h"
 
 struct looked {
 	struct check *check;
@@ -53,35 +52,6 @@ static int say(struct check *c, const struct looked *l, const char *cgroup)
 			 l->attached + l->missing, cgroup, l->names);
 }
 
-static int on_prog(void *ctx, const struct inspect_prog *p)
-{
-	uint64_t *cgroup = ctx;
-
-	*cgroup = p->cgroup;
-	return p->cgroup != 0; /* one is enough: all are on the same */
-}
-
-/* Where the pins' links are attached: the directory of that cgroup. */
-static int find_pinned(const struct inspect *in, const char *mount, char *to, size_t size)
-{
-	struct cgroupfs fs;
-	char path[256];
-	uint64_t id = 0;
-	int r = inspect_progs(in, on_prog, &id), n;
-
-	if (r < 0 || !id)
-		return -ENOENT;
-	r = cgroupfs_open(&fs, mount);
-	if (r < 0)
-		return r;
-	r = cgroupfs_path(&fs, id, path, sizeof(path));
-	cgroupfs_close(&fs);
-	if (r < 0)
-		return r;
-	n = snprintf(to, size, "%s%s", mount, strcmp(path, "/") == 0 ? "" : path);
-	return n > 0 && (size_t)n < size ? 0 : -ENAMETOOLONG;
-}
-
 /* As the daemon says, else as the pins say, else the mount: where it would be. */
 static int find_cgroup(const struct check *c, const struct inspect *in, char *to, size_t size)
 {
@@ -93,7 +63,7 @@ static int find_cgroup(const struct check *c, const struct inspect *in, char *to
 	r = cgroup_mount(mount, sizeof(mount));
 	if (r < 0)
 		return r;
-	if (in && find_pinned(in, mount, to, size) == 0)
+	if (in && pinned_cgroup(in, mount, to, size) == 0)
 		return 0;
 	return slice_copy(slice_str(mount), to, size) ? 0 : -EINVAL;
 }

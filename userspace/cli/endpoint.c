@@ -10,10 +10,9 @@
 #include "control/rows.h"
 
 static const struct column columns[] = {
-	{ "ADDRESS", "address", FORM_TEXT },
-	{ "PROVIDER", "provider", FORM_TEXT },
-	{ "SOURCE", "source", FORM_TEXT },
-	{ "AGE", "age_us", FORM_DURATION },
+	{ "ADDRESS", "address", FORM_TEXT },	{ "PROVIDER", "provider", FORM_TEXT },
+	{ "SOURCE", "source", FORM_TEXT },	{ "AGE", "age_us", FORM_DURATION },
+	{ "CGROUP", "cgroup_path", FORM_TEXT },
 };
 
 static const struct args_member filters[] = { { "--provider", "provider", ARGS_TEXT } };
@@ -22,12 +21,13 @@ struct listing {
 	struct out_list list;
 	const char *provider; /* as the pins know it ("#2"); NULL: every */
 	uint64_t now_ns;
+	const struct inspect *in;
+	const struct cgroup_item *of; /* whose learned addresses are listed */
 };
 
-static int on_endpoint(void *ctx, const struct eg_endpoint_key *k, const struct eg_endpoint *e)
+/* Steals the row. */
+static int put(struct listing *l, json_t *row)
 {
-	struct listing *l = ctx;
-	json_t *row = rows_endpoint(k, e, NULL, l->now_ns);
 	const char *provider = json_string_value(json_object_get(row, "provider"));
 	int r = 0;
 
@@ -37,12 +37,35 @@ static int on_endpoint(void *ctx, const struct eg_endpoint_key *k, const struct 
 	return r;
 }
 
+static int on_endpoint(void *ctx, const struct eg_endpoint_key *k, const struct eg_endpoint *e)
+{
+	struct listing *l = ctx;
+
+	return put(l, rows_endpoint(k, e, NULL, l->now_ns));
+}
+
+static int on_learned(void *ctx, const struct eg_learned_entry *e)
+{
+	struct listing *l = ctx;
+
+	return put(l, rows_learned(e, l->of, NULL, l->now_ns));
+}
+
+static int on_cgroup(void *ctx, const struct cgroup_item *i)
+{
+	struct listing *l = ctx;
+
+	l->of = i;
+	return inspect_learned(l->in, i->fd, on_learned, l);
+}
+
 static void listing_done(struct listing *l)
 {
 	out_list_done(&l->list);
 }
 
-int endpoint_list_pinned(struct cli *cli, const struct diag *dead, const char *provider)
+int endpoint_list_pinned(struct cli *cli, const struct diag *dead, const char *provider,
+			 bool with_learned)
 {
 	_cleanup_(pinned_close) struct inspect *in = NULL;
 	_cleanup_(listing_done) struct listing l = { .provider = provider,
@@ -54,7 +77,10 @@ int endpoint_list_pinned(struct cli *cli, const struct diag *dead, const char *p
 	if (r < 0)
 		return r;
 	l.list.from_pins = true;
+	l.in = in;
 	r = pinned_check(cli, inspect_endpoints(in, on_endpoint, &l), "endpoints");
+	if (r == 0 && with_learned)
+		r = pinned_cgroups(cli, in, on_cgroup, &l);
 	return r < 0 ? r : out_list_end(&l.list);
 }
 
@@ -67,7 +93,8 @@ static int do_list(struct cli *cli, const struct args *args)
 	if (r < 0)
 		return r;
 	r = ask_list_or_dead(cli, "endpoint.list", a, columns, ARRAY_SIZE(columns), &dead);
-	return r == ASK_DEAD ? endpoint_list_pinned(cli, &dead, args_get(args, "--provider")) : r;
+	return r == ASK_DEAD ? endpoint_list_pinned(cli, &dead, args_get(args, "--provider"), true)
+			     : r;
 }
 
 static const struct command commands[] = {

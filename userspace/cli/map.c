@@ -107,7 +107,7 @@ static int dump_counts_pinned(struct cli *cli, const struct diag *dead)
 
 static int dump_endpoints_pinned(struct cli *cli, const struct diag *dead)
 {
-	return endpoint_list_pinned(cli, dead, NULL);
+	return endpoint_list_pinned(cli, dead, NULL, false);
 }
 
 static int dump_flows_pinned(struct cli *cli, const struct diag *dead)

@@ -10,6 +10,7 @@ extern const struct object object_run;
 extern const struct object object_workload;
 extern const struct object object_flow;
 extern const struct object object_endpoint;
+extern const struct object object_cgroup;
 extern const struct object object_netns;
 extern const struct object object_provider;
 extern const struct object object_policy;

@@ -104,6 +104,16 @@ static json_t *provider_text(uint32_t provider, const char *name)
 	return json_string(number);
 }
 
+static const char *source_name(uint32_t source)
+{
+	static const char *const names[] = { [EG_ENDPOINT_CATALOGUE] = "catalogue",
+					     [EG_ENDPOINT_RESOLVED] = "resolved",
+					     [EG_ENDPOINT_LEARNED] = "dns",
+					     [EG_ENDPOINT_TRIPWIRE] = "tripwire" };
+
+	return source < ARRAY_SIZE(names) && names[source] ? names[source] : "unknown";
+}
+
 json_t *rows_endpoint(const struct eg_endpoint_key *k, const struct eg_endpoint *e,
 		      const char *provider, uint64_t now_ns)
 {
@@ -115,9 +125,38 @@ json_t *rows_endpoint(const struct eg_endpoint_key *k, const struct eg_endpoint 
 		bits -= 96;
 	(void)snprintf(text, sizeof(text), "%s/%u", address, bits);
 	return json_pack("{ss so ss sI}", "address", text, "provider",
-			 provider_text(e->provider, provider), "source",
-			 e->source == EG_ENDPOINT_CATALOGUE ? "catalogue" : "resolved", "age_us",
-			 age_us(e->since_ns, now_ns));
+			 provider_text(e->provider, provider), "source", source_name(e->source),
+			 "age_us", age_us(e->since_ns, now_ns));
+}
+
+json_t *rows_learned(const struct eg_learned_entry *e, const struct cgroup_item *of,
+		     const char *provider, uint64_t now_ns)
+{
+	const struct eg_endpoint_key key = { .prefix_len = 128, .addr = e->addr };
+	const struct eg_endpoint as = { .provider =
+						e->provider == EG_PROVIDER_LOOK ? 0 : e->provider,
+					.source = e->source,
+					.since_ns = e->time_ns };
+	json_t *row = rows_endpoint(&key, &as, provider, now_ns);
+
+	if (row) {
+		(void)json_object_set_new(row, "cgroup", json_integer((json_int_t)of->id));
+		(void)json_object_set_new(row, "cgroup_path",
+					  rows_text(of->path, strlen(of->path)));
+	}
+	return row;
+}
+
+json_t *rows_cgroup(const struct cgroup_item *i)
+{
+	static const char *const captures[] = { "names", "tls", "all" };
+	uint32_t capture = i->mode.capture;
+
+	return json_pack("{sI so sI ss ss sb sI}", "cgroup", (json_int_t)i->id, "cgroup_path",
+			 rows_text(i->path, strlen(i->path)), "depth", (json_int_t)i->depth,
+			 "capture", capture < ARRAY_SIZE(captures) ? captures[capture] : "unknown",
+			 "egress", i->mode.egress == EG_EGRESS_DENY ? "deny" : "allow", "own",
+			 i->has_own, "processes", (json_int_t)cgroup_processes(i->fd));
 }
 
 json_t *rows_flow(const struct eg_flow *f, const char *provider, uint64_t now_ns)

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "base/json.h"
+#include "dataplane/cgroup_walk.h"
 #include "dataplane/inspect.h"
 
 /* Text others chose (a process's name, a path), at most max bytes: what is not UTF-8 becomes
@@ -18,6 +19,11 @@ json_t *rows_hook(const struct inspect_hook *h);
 /* provider: its name, or NULL when only the index is known. */
 json_t *rows_endpoint(const struct eg_endpoint_key *k, const struct eg_endpoint *e,
 		      const char *provider, uint64_t now_ns);
+/* One that a cgroup learned: of DNS, or of the tripwire. */
+json_t *rows_learned(const struct eg_learned_entry *e, const struct cgroup_item *of,
+		     const char *provider, uint64_t now_ns);
+/* A cgroup and the mode that holds there; its workload is the caller's to add. */
+json_t *rows_cgroup(const struct cgroup_item *i);
 json_t *rows_flow(const struct eg_flow *f, const char *provider, uint64_t now_ns);
 /* "1.2.3.4" or "2001:db8::1"; size >= INET6_ADDRSTRLEN. */
 void rows_address(const struct eg_addr *a, char *to, size_t size);

@@ -19,6 +19,8 @@ static const struct control_command commands[] = {
 	{ "flow.list", CONTROL_READ, CONTROL_PLAIN, control_flow_list },
 	{ "flow.show", CONTROL_READ, CONTROL_PLAIN, control_flow_show },
 	{ "endpoint.list", CONTROL_READ, CONTROL_PLAIN, control_endpoint_list },
+	{ "cgroup.list", CONTROL_READ, CONTROL_PLAIN, control_cgroup_list },
+	{ "cgroup.show", CONTROL_READ, CONTROL_PLAIN, control_cgroup_show },
 	{ "netns.list", CONTROL_READ, CONTROL_PLAIN, control_netns_list },
 	{ "provider.list", CONTROL_READ, CONTROL_PLAIN, control_provider_list },
 	{ "provider.show", CONTROL_READ, CONTROL_PLAIN, control_provider_show },

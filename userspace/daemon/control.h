@@ -25,6 +25,10 @@ void control_workload_of(void *ctx, struct request *req);
 void control_flow_list(void *ctx, struct request *req);
 void control_flow_show(void *ctx, struct request *req);
 void control_endpoint_list(void *ctx, struct request *req);
+void control_cgroup_list(void *ctx, struct request *req);
+void control_cgroup_show(void *ctx, struct request *req);
+/* The map alone: without what cgroups learned. */
+void control_endpoint_dump(void *ctx, struct request *req);
 void control_netns_list(void *ctx, struct request *req);
 void control_provider_list(void *ctx, struct request *req);
 void control_provider_show(void *ctx, struct request *req);

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "control/rows.h"
+#include "daemon/cgroup_rows.h"
 #include "daemon/control.h"
 #include "daemon/credentials.h"
 #include "daemon/edition.h"
@@ -30,19 +31,60 @@ static int endpoint_row(void *ctx, const struct eg_endpoint_key *key, const stru
 	return request_row(l->req, rows_endpoint(key, e, provider, l->now_ns));
 }
 
-void control_endpoint_list(void *ctx, struct request *req)
+/* False: the request has been answered. */
+static bool put_map(struct monitor *m, struct request *req)
 {
-	struct listing l = { .m = ctx, .req = req, .now_ns = clock_mono_us() * 1000 };
+	struct listing l = { .m = m, .req = req, .now_ns = clock_mono_us() * 1000 };
 	int r;
 
 	if (!request_string(req, "provider", &l.provider))
-		return;
-	r = inspect_endpoints(dataplane_inspect(l.m->dp), endpoint_row, &l);
-	if (r < 0 && r != -EPIPE)
+		return false;
+	r = inspect_endpoints(dataplane_inspect(m->dp), endpoint_row, &l);
+	if (r == 0)
+		return true;
+	if (r == -EPIPE)
+		request_end(req, NULL);
+	else
 		request_error(req, "unavailable", "endpoints: the kernel's map cannot be read: %s",
 			      strerror(-r));
-	else
+	return false;
+}
+
+void control_endpoint_dump(void *ctx, struct request *req)
+{
+	if (put_map(ctx, req))
 		request_end(req, NULL);
+}
+
+struct learned {
+	struct listing list;
+	const struct cgroup_item *of;
+};
+
+static int learned_row(void *ctx, const struct eg_learned_entry *e)
+{
+	struct learned *l = ctx;
+	char name[EG_NAME_MAX];
+	const char *provider =
+		edition_provider(l->list.m->edition, e->provider - 1, name, sizeof(name));
+
+	if (l->list.provider && (!provider || strcmp(provider, l->list.provider) != 0))
+		return 0;
+	return request_row(l->list.req, rows_learned(e, l->of, provider, l->list.now_ns));
+}
+
+static int learned_rows(struct monitor *m, struct request *req, const struct cgroup_item *i)
+{
+	struct learned l = { { m, req, NULL, clock_mono_us() * 1000 }, i };
+
+	l.list.provider = json_string_value(json_object_get(request_args(req), "provider"));
+	return inspect_learned(dataplane_inspect(m->dp), i->fd, learned_row, &l);
+}
+
+void control_endpoint_list(void *ctx, struct request *req)
+{
+	if (put_map(ctx, req))
+		cgroup_rows(ctx, req, learned_rows, NULL);
 }
 
 static json_t *text(struct slice s)

@@ -85,7 +85,7 @@ void control_map_dump(void *ctx, struct request *req)
 	if (!request_string(req, "name", &name))
 		return;
 	if (name && strcmp(name, "eg_endpoint") == 0)
-		control_endpoint_list(ctx, req);
+		control_endpoint_dump(ctx, req);
 	else if (name && strcmp(name, "eg_count") == 0)
 		end(req, dump_counts(in, req), name);
 	else if (name && strcmp(name, "eg_cflow") == 0)
