@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* egret cgroup: which workload and mode hold where, and by which programs; modes from the pins too. */
+/* egret cgroup: which workload and mode hold where, and by which programs; modes from the pins too.
+ */
 #include <stdio.h>
 #include <string.h>
 
@@ -11,15 +12,18 @@
 #include "dataplane/cgroup.h"
 
 static const struct column columns[] = {
-	{ "CGROUP", "cgroup_path", FORM_TEXT }, { "WORKLOAD", "workload", FORM_TEXT },
-	{ "CAPTURE", "capture", FORM_TEXT },	{ "EGRESS", "egress", FORM_TEXT },
-	{ "OWN", "own", FORM_TEXT },		{ "PROCESSES", "processes", FORM_COUNT },
+	{ "CGROUP", "cgroup_path", FORM_TEXT },
+	{ "WORKLOAD", "workload", FORM_TEXT },
+	{ "CAPTURE", "capture", FORM_TEXT },
+	{ "EGRESS", "egress", FORM_TEXT },
+	{ "OWN", "own", FORM_TEXT },
+	{ "PROCESSES", "processes", FORM_COUNT },
 };
 
 static const struct column fields[] = {
-	{ "cgroup", "cgroup_path", FORM_TEXT },	 { "id", "cgroup", FORM_COUNT },
-	{ "workload", "workload", FORM_TEXT },	 { "capture", "capture", FORM_TEXT },
-	{ "egress", "egress", FORM_TEXT },	 { "own mode", "own", FORM_TEXT },
+	{ "cgroup", "cgroup_path", FORM_TEXT },	  { "id", "cgroup", FORM_COUNT },
+	{ "workload", "workload", FORM_TEXT },	  { "capture", "capture", FORM_TEXT },
+	{ "egress", "egress", FORM_TEXT },	  { "own mode", "own", FORM_TEXT },
 	{ "processes", "processes", FORM_COUNT }, { "learned addresses", "learned", FORM_COUNT },
 	{ "depth", "depth", FORM_COUNT },
 };
@@ -148,9 +152,10 @@ static json_t *others_of(const json_t *row)
 	json_t *texts = json_array(), *rival;
 	size_t i;
 
-	json_array_foreach(rivals, i, rival) (void)json_array_append_new(
-		texts, json_sprintf("%lld %s", (long long)json_integer_value(json_object_get(rival, "id")),
-				    text_of(rival, "name")));
+	json_array_foreach(rivals, i, rival)(void) json_array_append_new(
+		texts,
+		json_sprintf("%lld %s", (long long)json_integer_value(json_object_get(rival, "id")),
+			     text_of(rival, "name")));
 	return texts;
 }
 
@@ -208,8 +213,8 @@ static int do_show(struct cli *cli, const struct args *args)
 }
 
 static const struct command commands[] = {
-	{ "list", "[--all]", "where a workload or a mode begins; with --all every cgroup that is enforced",
-	  do_list },
+	{ "list", "[--all]",
+	  "where a workload or a mode begins; with --all every cgroup that is enforced", do_list },
 	{ "tree", "[--all]", "the same as a tree", do_tree },
 	{ "show", "CGROUP", "one, by its path, and the programs that enforce it", do_show },
 };

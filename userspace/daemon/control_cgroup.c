@@ -101,6 +101,7 @@ void control_cgroup_show(void *ctx, struct request *req)
 			      "cgroup show: a path below the mount is needed: \"/a/b\"");
 		return;
 	}
-	cgroup_rows(ctx, req, show_one, "there is no such cgroup that egret enforces: see `egret "
-					"cgroup tree`");
+	cgroup_rows(ctx, req, show_one,
+		    "there is no such cgroup that egret enforces: see `egret "
+		    "cgroup tree`");
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Every cgroup from one down, each before those in it, with the mode that holds there: one a call,
- * so that whoever has other things to do can stop in between. Cgroups that come and go meanwhile may
- * be missed or seen; nothing else is.
+ * so that whoever has other things to do can stop in between. Cgroups that come and go meanwhile
+ * may be missed or seen; nothing else is.
  */
 #pragma once
 
