@@ -50,6 +50,8 @@ static int on_address(void *ctx, json_t *row)
 	struct attack *a = ctx;
 	size_t n = text ? strcspn(text, "/") : 0;
 
+	if (json_object_get(row, "cgroup"))
+		return 0; /* governed in that cgroup only, which ours is not */
 	if (a->n_address == ADDRESSES_MAX) {
 		a->n_left_out++;
 		return 0;
