@@ -12,14 +12,16 @@ skip=(
 	identity/test_identity:pidfd_open identity/test_exe:pidfd_open daemon/test_runs:pidfd_open
 	daemon/test_credential_source:pidfd_open daemon/test_child:pidfd_open daemon/test_watchdog:pidfd_open
 	daemon/test_sandbox:seccomp_of_its_own audit/test_slab:children_that_leave_by_exit
-	vault/test_vault:core_image_of_itself proto/test_json_scan:every_cut_of_every_body_takes_hours
+	vault/test_vault:core_image_of_itself control/test_server:children_that_leave_by_exit
+	proxy/test_memory:malloc_of_its_own upstream/test_handshake:limits_of_100_ms
+	proto/test_json_scan:every_cut_of_every_body_takes_hours
 )
 
 one() {
 	local log=$1.valgrind
 
-	valgrind -q --leak-check=full --errors-for-leak-kinds=definite,indirect --error-exitcode=99 \
-		--child-silent-after-fork=yes "$1" >"$log" 2>&1 && return
+	valgrind -q --suppressions=tests/valgrind.supp --leak-check=full --errors-for-leak-kinds=definite,indirect \
+		--error-exitcode=99 --child-silent-after-fork=yes "$1" >"$log" 2>&1 && return
 	cat "$log"
 	echo "failed: $1" >&2
 	return 1
