@@ -11,6 +11,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 sys.dont_write_bytecode = True
 
 from lib.daemon import Daemon  # noqa: E402
+from lib.next import make_next  # noqa: E402
 from lib.policies import agent_policy  # noqa: E402
 from lib.table import pytest_terminal_summary  # noqa: E402, F401
 from lib.workload import Workload  # noqa: E402
@@ -61,6 +62,12 @@ def make_daemon(world):
     for daemon in made:
         daemon.stop()
         daemon.nothing_left()
+
+
+@pytest.fixture
+def next_egretd(world):
+    """A binary of another version."""
+    return make_next(world.tmp / "egretd-next")
 
 
 @pytest.fixture(scope="module")

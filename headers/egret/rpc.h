@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
  * Messages among egret's own processes, over SOCK_SEQPACKET socket pairs made by the monitor
- * (userspace/event/channel.h carries them). Same host, same binary: host byte order, fixed-width
- * structs, no pointers. Each type says who may send it; a message from a role that may not send
+ * (userspace/event/channel.h carries them). Same host: host byte order, fixed-width structs, no
+ * pointers. Each type says who may send it; a message from a role that may not send
  * it, or longer than its bound, ends the channel (the offender is killed and replaced).
  *
  * A message is one datagram: struct eg_msg_header, then the body, then up to EG_MSG_FDS file
@@ -14,8 +14,12 @@
 
 #include "egret/abi.h"
 
-#define EG_MSG_MAX 65536 /* header and body */
-#define EG_MSG_FDS 8
+/* Of all that follows. Processes of two versions of egret meet when one is upgraded to the other:
+ * then only if both have this number. Appending a message keeps it; changing one raises it. */
+#define EG_RPC_VERSION 1
+
+#define EG_MSG_MAX     65536 /* header and body */
+#define EG_MSG_FDS     8
 
 struct eg_msg_header {
 	__u16 type; /* enum eg_msg_type */
@@ -120,6 +124,8 @@ struct eg_conns {
 
 struct eg_stop {
 	__u32 deadline_ms;
+	__u32 drain; /* worker: 1: what is open is served on, each connection to the end of its
+			next answer; nothing new is accepted */
 };
 
 struct eg_peer {
@@ -164,7 +170,6 @@ struct eg_principal {
 	char container[80];
 	char user[40];
 };
-_Static_assert(sizeof(struct eg_principal) == 904, "struct eg_principal is ABI");
 
 #define EG_RESOLVED_ADDRS 64
 struct eg_resolved {
@@ -238,3 +243,28 @@ struct eg_credential_info {
 	char fingerprint[24]; /* first 16 hex digits of a keyed hash */
 	char last4[8]; /* empty when the key is shorter than 16 bytes */
 };
+
+/* A size that changes is a new EG_RPC_VERSION. */
+#define EG_RPC_SIZE(type, size)                                                                    \
+	_Static_assert(sizeof(struct type) == (size), "struct " #type " is ABI")
+EG_RPC_SIZE(eg_start, 48);
+EG_RPC_SIZE(eg_conns, 8);
+EG_RPC_SIZE(eg_stop, 8);
+EG_RPC_SIZE(eg_peer, 8);
+EG_RPC_SIZE(eg_policy_push, 8);
+EG_RPC_SIZE(eg_listener, 16);
+EG_RPC_SIZE(eg_slab, 8);
+EG_RPC_SIZE(eg_sockets, 8);
+EG_RPC_SIZE(eg_principal, 904);
+EG_RPC_SIZE(eg_resolved, 1296);
+EG_RPC_SIZE(eg_note, 864);
+EG_RPC_SIZE(eg_mint, 8);
+EG_RPC_SIZE(eg_lease, 192);
+EG_RPC_SIZE(eg_leased, 16);
+EG_RPC_SIZE(eg_tickets, 160);
+EG_RPC_SIZE(eg_revoke, 8);
+EG_RPC_SIZE(eg_ca_load, 8);
+EG_RPC_SIZE(eg_ca_info, 64);
+EG_RPC_SIZE(eg_credential, 128);
+EG_RPC_SIZE(eg_credential_info, 40);
+#undef EG_RPC_SIZE

@@ -171,7 +171,8 @@ def test_every_query_asks_the_command_of_the_protocol(run_dir):
         "audit.show": ["audit", "show", "01234567"], "audit.tail": ["audit", "tail"],
         "event.list": ["event", "list"], "event.watch": ["event", "watch"], "prog.list": ["prog", "list"],
         "map.list": ["map", "list"], "map.dump": ["map", "dump", "eg_count"], "log.level": ["log", "level"],
-        "daemon.stop": ["daemon", "stop"], "daemon.reload": ["daemon", "reload"], "policy.load": ["policy", "load"],
+        "daemon.stop": ["daemon", "stop"], "daemon.reload": ["daemon", "reload"],
+        "daemon.upgrade": ["daemon", "upgrade"], "policy.load": ["policy", "load"],
     }
     documented = set(re.findall(r"^\| `([a-z]+\.[a-z]+|status)` \|",
                                 (ROOT / "userspace/control/PROTOCOL.md").read_text(), re.M))

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Processes of egretd are killed over and over while a workload keeps trying to get out: nothing
-passes the fence, and service comes back. Short in `make test`; `make soak` runs it in full."""
+passes the fence, and service comes back. And egretd is upgraded over and over: nothing is refused
+either, and no stream cut. Short in `make test`; `make soak` runs it in full."""
 import json
 import os
 import signal
@@ -9,11 +10,15 @@ from pathlib import Path
 
 import pytest
 
+from lib.daemon import EGRETD
+from lib.next import NEXT_VERSION, VERSION
 from lib.system import PYTHON, alive, members, wait_for
+from lib.workload import Workload, request
 from lib.world import PROVIDERS, PROVIDERS6
 
 LOAD = Path(__file__).resolve().parent / "load.py"
 VICTIMS = ["monitor", "worker", "everything", "vault", "recorder"]
+CHAT_STREAM = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "hi"}], "stream": True}
 TRIES = 20  # of a workload, at least, while egretd is dead
 
 
@@ -91,6 +96,38 @@ def test_nothing_passes_while_processes_are_killed(make_daemon, world):
 @pytest.mark.heavy
 def test_nothing_passes_in_a_hundred_cycles(make_daemon, world):
     soak(make_daemon, world, 100)
+
+
+def upgrades(make_daemon, world, next_egretd, cycles):
+    daemon = make_daemon(settings={"workers": 2}).start()
+    stream = Workload(world, daemon.ca).open()
+    world.sim.fail(hold_after=1)
+    stream.send(request("POST", "/v1/chat/completions", CHAT_STREAM))
+    assert stream.head()[0] == 200
+    load = Load(world, daemon.ca)
+    load.await_more("served", 2)
+    before = load.seen()["refused"]
+    for n in range(cycles):
+        binary, version = (EGRETD, VERSION) if n % 2 else (next_egretd, NEXT_VERSION)
+        assert daemon.egret("daemon", "upgrade", str(binary)) == {"version": version, "generation": n + 2}
+        load.await_more("served", 2)
+        assert load.seen()["refused"] == before and load.seen()["leaked"] == 0 and datagrams(world) == 0
+    world.sim.ask("release")
+    assert stream.until(b"[DONE]")
+    stream.close()
+    wait_for(lambda: len(daemon.egret("status")["processes"]) == 4, what="the end of every earlier generation")
+    seen = load.seen()
+    load.close()
+    print(f"{cycles} upgrades: {seen}; datagrams that left: {datagrams(world)}")
+
+
+def test_nothing_is_refused_or_cut_by_upgrades(make_daemon, world, next_egretd):
+    upgrades(make_daemon, world, next_egretd, 2)
+
+
+@pytest.mark.heavy
+def test_nothing_is_refused_or_cut_by_twenty_upgrades(make_daemon, world, next_egretd):
+    upgrades(make_daemon, world, next_egretd, 20)
 
 
 def test_the_load_tells_when_there_is_no_fence(make_daemon, world):

@@ -188,6 +188,11 @@ struct control_server *control_server_free(struct control_server *s)
 	return NULL;
 }
 
+int control_server_fd(const struct control_server *s)
+{
+	return s->fd;
+}
+
 void control_server_set_group(struct control_server *s, bool has_group, gid_t read_group)
 {
 	s->opts.has_group = has_group;

@@ -87,6 +87,7 @@ int control_server_new(struct loop *l, int listen_fd, const struct control_opts 
 /* Ends every connection; on_gone runs for requests still held, which are dead after it. Returns
  * NULL. */
 struct control_server *control_server_free(struct control_server *s);
+int control_server_fd(const struct control_server *s); /* that listens; borrowed */
 /* Changes who may read from the next request on (after a reload). */
 void control_server_set_group(struct control_server *s, bool has_group, gid_t read_group);
 

@@ -16,6 +16,7 @@
 
 /* An attestation under way; the child may die before it is known. */
 struct attest {
+	struct monitor *m;
 	struct child *child;
 	unsigned incarnation;
 	uint32_t id;
@@ -61,6 +62,7 @@ static void on_principal(void *ctx, const struct eg_principal *p)
 {
 	struct attest *a = ctx;
 
+	a->m->attests--;
 	if (child_channel(a->child) && child_restarts(a->child) == a->incarnation &&
 	    channel_reply(child_channel(a->child), EG_MSG_attest, a->id, p, sizeof(*p), NULL, 0,
 			  NULL, 0) < 0)
@@ -81,7 +83,8 @@ static void attest(struct monitor *m, struct child *child, struct msg *msg)
 	a = malloc(sizeof(*a));
 	if (!a)
 		return; /* the worker's own time limit refuses the connection */
-	*a = (struct attest){ child, child_restarts(child), msg->id };
+	m->attests++;
+	*a = (struct attest){ m, child, child_restarts(child), msg->id };
 	identity_attest(m->identity, &flow, on_principal, a);
 }
 
@@ -94,6 +97,9 @@ static void resolved(struct monitor *m, struct child *child, struct msg *msg)
 		return;
 	}
 	memcpy(&r, msg->body.p, sizeof(r));
+	/* Its catalogue may be another than ours, and so what its numbers mean. */
+	if (child_is_adopted(child))
+		return;
 	endpoints_resolved(m->endpoints, &r, clock_wall_us());
 	monitor_advance(m);
 }

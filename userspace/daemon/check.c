@@ -6,6 +6,7 @@
 
 #include "daemon/config.h"
 #include "daemon/edition.h"
+#include "daemon/handover.h"
 #include "daemon/hooks_opts.h"
 #include "daemon/users.h"
 #include "identity/identity.h"
@@ -59,18 +60,19 @@ static int run(const struct config_where *where, bool with_kernel)
 	struct config *c = NULL;
 	struct edition *e = NULL;
 	struct diag d = { 0 };
+	char text[900], says[HANDOVER_WORDS];
 	unsigned links = 0;
-	char text[900];
 	int r = check(where, &d, &c, &e);
 
 	if (r == 0 && with_kernel)
 		r = try_kernel(c, &d, &links);
 	diag_format(&d, text, sizeof(text));
+	handover_says(says);
 	if (r < 0)
 		(void)fprintf(stderr, "egretd: %s\n", *text ? text : strerror(-r));
 	else if (with_kernel)
-		(void)printf("version %s can run here (policy: %s; hooks attached now: %u)\n",
-			     EGRET_VERSION, e->source, links);
+		(void)printf("version %s can run here (policy: %s; hooks attached now: %u; %s)\n",
+			     EGRET_VERSION, e->source, links, says);
 	else
 		(void)printf("configuration and policy are sound (policy: %s)\n", e->source);
 	(void)edition_free(e);

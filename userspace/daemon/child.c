@@ -23,6 +23,7 @@ struct child {
 	struct child_opts opts;
 	enum child_state state;
 	bool stopping;
+	bool adopted; /* of an earlier generation: its end is the end */
 	pid_t pid;
 	int pidfd;
 	struct io io; /* on pidfd: readable when the process has ended */
@@ -87,8 +88,8 @@ static void on_exit_ready(struct io *io, int events)
 	forget(c, &info);
 	describe(&info, how, sizeof(how));
 	c->deaths = clock_mono_us() - c->started_mono_us > SETTLED_US ? 1 : c->deaths + 1;
-	c->state = c->stopping ? CHILD_STOPPED : CHILD_DOWN;
-	if (!c->stopping)
+	c->state = c->stopping || c->adopted ? CHILD_STOPPED : CHILD_DOWN;
+	if (c->state == CHILD_DOWN)
 		timer_start(&c->restart, c->loop, child_pause_us(c->deaths), on_restart);
 	c->opts.events->on_gone(c->opts.ctx, c, how, was_ready);
 }
@@ -164,12 +165,18 @@ static _Noreturn void become(const struct child_opts *o, int channel_fd, pid_t p
 	_exit(127);
 }
 
+static int open_channel(struct child *c, int fd)
+{
+	const struct channel_opts opts = { .peer_role = c->opts.role,
+					   .on_msg = on_channel_msg,
+					   .on_close = on_channel_close,
+					   .ctx = c };
+
+	return channel_new(c->loop, fd, &opts, &c->channel);
+}
+
 static int spawn(struct child *c)
 {
-	struct channel_opts opts = { .peer_role = c->opts.role,
-				     .on_msg = on_channel_msg,
-				     .on_close = on_channel_close,
-				     .ctx = c };
 	_cleanup_close_ int ours = -EBADF, theirs = -EBADF;
 	pid_t parent = getpid();
 	int fds[2], r;
@@ -179,7 +186,7 @@ static int spawn(struct child *c)
 		return r;
 	ours = fds[0];
 	theirs = fds[1];
-	r = channel_new(c->loop, ours, &opts, &c->channel);
+	r = open_channel(c, ours);
 	if (r < 0)
 		return r;
 	(void)TAKE_FD(ours);
@@ -201,6 +208,30 @@ static int spawn(struct child *c)
 		c->pid = 0;
 		return r;
 	}
+	io_start(&c->io, c->loop, c->pidfd, IO_READ, on_exit_ready);
+	return 0;
+}
+
+int child_adopt(struct child *c, pid_t pid, int channel_fd, uint64_t started_us)
+{
+	_cleanup_close_ int channel = channel_fd;
+	siginfo_t info;
+	int r;
+
+	/* Only a child of ours, and one not yet waited for: then the number is nobody else's. */
+	if (pid <= 1 || waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) < 0)
+		return -ESRCH;
+	c->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+	if (c->pidfd < 0)
+		return -errno;
+	r = open_channel(c, channel);
+	if (r < 0)
+		return r;
+	(void)TAKE_FD(channel);
+	c->pid = pid;
+	c->adopted = true;
+	c->state = CHILD_READY;
+	c->started_us = started_us;
 	io_start(&c->io, c->loop, c->pidfd, IO_READ, on_exit_ready);
 	return 0;
 }
@@ -237,9 +268,9 @@ static void on_restart(struct timer *t)
 	}
 }
 
-void child_stop(struct child *c, uint32_t deadline_ms)
+static void stop(struct child *c, uint32_t deadline_ms, bool drain)
 {
-	const struct eg_stop stop = { .deadline_ms = deadline_ms };
+	const struct eg_stop stop = { .deadline_ms = deadline_ms, .drain = drain };
 
 	if (c->stopping)
 		return;
@@ -252,6 +283,24 @@ void child_stop(struct child *c, uint32_t deadline_ms)
 	timer_start(&c->limit, c->loop, deadline_ms * 1000ull + KILL_GRACE, on_limit);
 	if (!c->channel || channel_send(c->channel, EG_MSG_stop, &stop, sizeof(stop), NULL, 0) < 0)
 		child_kill(c);
+}
+
+void child_stop(struct child *c, uint32_t deadline_ms)
+{
+	stop(c, deadline_ms, false);
+}
+
+void child_drain(struct child *c, uint32_t deadline_ms)
+{
+	stop(c, deadline_ms, true);
+}
+
+void child_stop_by(struct child *c, uint32_t deadline_ms)
+{
+	if (c->pidfd < 0)
+		return;
+	c->stopping = false;
+	child_stop(c, deadline_ms);
 }
 
 int child_new(struct loop *l, const struct child_opts *o, struct child **ret)
@@ -278,6 +327,11 @@ struct child *child_free(struct child *c)
 	forget(c, &info);
 	free(c);
 	return NULL;
+}
+
+bool child_is_adopted(const struct child *c)
+{
+	return c->adopted;
 }
 
 uint32_t child_role(const struct child *c)

@@ -46,14 +46,25 @@ struct child_opts {
 int child_new(struct loop *l, const struct child_opts *o, struct child **ret) _must_check_;
 /* Kills and reaps the process if there is one. Returns NULL. */
 struct child *child_free(struct child *c);
+/* Takes over a process that an earlier monitor of this pid started, with our end of its channel
+ * (taken): ready, served like any other, and not replaced when it ends. -ESRCH: no child of ours.
+ */
+int child_adopt(struct child *c, pid_t pid, int channel_fd, uint64_t started_us) _must_check_;
 /* Starts the process. Afterwards the child sees to itself. */
 int child_start(struct child *c) _must_check_;
 /* Ends it for good: `stop` with the deadline, SIGKILL a second after it. on_gone tells the end. */
 void child_stop(struct child *c, uint32_t deadline_ms);
 
+/* Ends it for good, but a worker serves what is open first: each connection to the end of its next
+ * answer. Then as child_stop(). */
+void child_drain(struct child *c, uint32_t deadline_ms);
+/* As child_stop(), also of one that has been told to stop or drain: this deadline counts. */
+void child_stop_by(struct child *c, uint32_t deadline_ms);
+
 /* Ends the process now; it is replaced as if it had died. */
 void child_kill(struct child *c);
 
+bool child_is_adopted(const struct child *c);
 uint32_t child_role(const struct child *c);
 uint32_t child_index(const struct child *c);
 enum child_state child_state(const struct child *c);

@@ -13,6 +13,7 @@
 #include "daemon/children_private.h"
 #include "daemon/credentials.h"
 #include "daemon/events.h"
+#include "daemon/predecessors.h"
 #include "daemon/listeners.h"
 #include "daemon/role.h"
 #include "daemon/slabs.h"
@@ -77,7 +78,7 @@ static void report_death(struct monitor *m, const struct child *child, const cha
 
 	log_error("%s %s; it is started again", name, how);
 	(void)snprintf(note.text, sizeof(note.text), "%s %s", name, how);
-	/* Of the recorder's own death the next one is told nothing: it was not there. */
+	/* The recorder's own death is in the log and in `egret status`. */
 	if (child_role(child) != EG_RECORDER)
 		events_note(m->events, "monitor", &note);
 }
@@ -90,13 +91,17 @@ static void on_gone(void *ctx, struct child *child, const char *how, bool was_re
 	char name[32];
 
 	(void)label(child, name, sizeof(name));
-	if (child_role(child) == EG_VAULT)
+	if (child_role(child) == EG_VAULT && !child_is_adopted(child))
 		credentials_set_vault(c->m->credentials, NULL);
 	if (child_role(child) == EG_RECORDER)
 		warnings_clear(c->m->warnings, ANSWER_RECORDER);
 	if (child_role(child) == EG_WORKER && child_channel(recorder))
-		(void)!slabs_send_orphan(child_channel(recorder), child_index(child));
-	if (child_state(child) == CHILD_STOPPED) {
+		(void)!slabs_send_orphan(child_channel(recorder), k->slab);
+	if (child_is_adopted(child)) {
+		log_info("%s of generation %llu %s", name, (unsigned long long)k->generation, how);
+		predecessors_gone(c, k);
+		stop_rest(c);
+	} else if (child_state(child) == CHILD_STOPPED) {
 		log_info("%s %s", name, how);
 		stop_rest(c);
 	} else if (c->m->phase == MONITOR_STARTING && !was_ready) {
@@ -106,7 +111,7 @@ static void on_gone(void *ctx, struct child *child, const char *how, bool was_re
 	}
 }
 
-static const struct child_events events = { on_started, on_ready, on_msg, on_gone };
+const struct child_events children_events = { on_started, on_ready, on_msg, on_gone };
 
 /* ---- making them ---- */
 
@@ -148,7 +153,7 @@ static int add(struct children *c, uint32_t role, unsigned index, struct diag *d
 				.argv = k->argv,
 				.ready_us = READY_US,
 				.files_max = files_max(c->m->config, role),
-				.events = &events,
+				.events = &children_events,
 				.ctx = k };
 	size_t n = 0;
 	uid_t uid;
@@ -169,6 +174,8 @@ static int add(struct children *c, uint32_t role, unsigned index, struct diag *d
 		k->argv[n++] = "--root";
 		k->argv[n++] = c->empty;
 	}
+	k->generation = c->m->generation;
+	k->slab = role == EG_WORKER ? slabs_number(c->slabs, index) : 0;
 	r = child_new(c->m->loop, &o, &k->child);
 	if (r == 0)
 		c->n++;
@@ -234,7 +241,8 @@ int children_new(struct monitor *m, struct diag *d, struct children **ret)
 	if (r == 0)
 		r = open_audit(c, d);
 	if (r == 0)
-		r = slabs_new(m->config->run_dir, c->n_workers, d, &c->slabs);
+		r = slabs_new(m->config->run_dir, c->n_workers, json_object_get(m->taken, "slabs"),
+			      d, &c->slabs);
 	if (r == 0)
 		r = trust_upstream(m->config, d, &c->trust_fd);
 	if (r == 0)
@@ -253,6 +261,7 @@ struct children *children_free(struct children *c)
 		return NULL;
 	for (size_t i = c->n; i-- > 0;)
 		(void)child_free(c->v[i].child);
+	predecessors_free(c);
 	(void)slabs_free(c->slabs);
 	cleanup_close(&c->audit_fd);
 	cleanup_close(&c->trust_fd);
@@ -267,6 +276,8 @@ int children_start(struct children *c, struct diag *d)
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < c->n; i++) {
+		if (child_role(c->v[i].child) == EG_RECORDER && predecessors_record(c))
+			continue; /* its successor begins when it has ended */
 		r = child_start(c->v[i].child);
 		if (r < 0)
 			(void)diag_at(d, 0, 0, "cannot start the %s: %s",
@@ -282,6 +293,8 @@ static void stop_rest(struct children *c)
 
 	if (!c->on_stopped)
 		return;
+	for (size_t i = 0; i < c->n_old; i++)
+		workers_left = workers_left || child_pid(c->old[i].child);
 	for (size_t i = 2; i < c->n; i++)
 		workers_left = workers_left || child_state(c->v[i].child) != CHILD_STOPPED;
 	if (workers_left)
@@ -302,6 +315,7 @@ void children_stop(struct children *c, uint32_t deadline_ms, void (*on_stopped)(
 {
 	c->on_stopped = on_stopped;
 	c->deadline_ms = deadline_ms;
+	predecessors_stop(c, deadline_ms);
 	for (size_t i = 2; i < c->n; i++)
 		child_stop(c->v[i].child, deadline_ms);
 	stop_rest(c);
@@ -319,12 +333,12 @@ bool children_ready(const struct children *c)
 
 size_t children_count(const struct children *c)
 {
-	return c->n;
+	return c->n + c->n_old;
 }
 
 struct child *children_at(const struct children *c, size_t i)
 {
-	return c->v[i].child;
+	return i < c->n ? c->v[i].child : c->old[i - c->n].child;
 }
 
 unsigned children_workers(const struct children *c)
@@ -362,6 +376,7 @@ static void tell(struct children *c, int (*send)(struct children *c, struct chil
 void children_send_policy(struct children *c)
 {
 	tell(c, wiring_send_policy);
+	predecessors_send_policy(c);
 }
 
 void children_set_trust(struct children *c, int fd)
@@ -380,4 +395,15 @@ static int send_v6(struct children *c, struct child *worker)
 void children_send_listeners6(struct children *c)
 {
 	tell(c, send_v6);
+}
+
+bool children_flushed(const struct children *c)
+{
+	for (size_t i = 0; i < children_count(c); i++) {
+		const struct channel *ch = child_channel(children_at(c, i));
+
+		if (ch && !channel_is_flushed(ch))
+			return false;
+	}
+	return true;
 }

@@ -16,10 +16,13 @@ struct children *children_free(struct children *c); /* kills what is left; retur
 int children_start(struct children *c, struct diag *d) _must_check_;
 /* Workers first, then vault and recorder, so that every record is stored. on_stopped runs once. */
 void children_stop(struct children *c, uint32_t deadline_ms, void (*on_stopped)(struct monitor *m));
+/* Nothing waits to be sent to any. */
+bool children_flushed(const struct children *c);
 bool children_ready(const struct children *c); /* every one */
 
 size_t children_count(const struct children *c);
-struct child *children_at(const struct children *c, size_t i); /* vault, recorder, workers */
+/* Vault, recorder, workers; then predecessors. */
+struct child *children_at(const struct children *c, size_t i);
 unsigned children_workers(const struct children *c);
 struct child *children_worker(const struct children *c, unsigned index);
 struct child *children_vault(const struct children *c);

@@ -57,6 +57,7 @@ struct config {
 	struct eg_endpoint_key nat64; /* prefix_len 0: none */
 	bool system_trust, allow_raw;
 	uint64_t workers; /* 0: one a CPU */
+	uint64_t drain_ms; /* of an earlier generation's workers */
 	uint64_t connect_ms, upstream_idle_ms, upstream_idle_max;
 	uint64_t connections, namespaces, head_bytes, body_bytes, bodies_bytes, buffer_bytes;
 	uint64_t hello_ms, handshake_ms, head_ms, idle_ms, body_ms, first_byte_ms, stall_ms;

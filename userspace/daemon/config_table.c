@@ -37,6 +37,8 @@ const struct config_key config_keys[] = {
 	  "A process that is a workload by its cgroup cannot make itself another." },
 	{ "workers", CONFIG_NUMBER, FIELD(workers), "0", 0, 256, NULL, false,
 	  "Worker processes. 0: one a CPU." },
+	{ "drain_ms", CONFIG_NUMBER, FIELD(drain_ms), "86400000", 0, 7 * 24 * HOUR_MS, NULL, true,
+	  "After an upgrade: how long workers of the version before may take to end the streams that they carry." },
 	{ "log.level", CONFIG_CHOICE, FIELD(log_level), "\"info\"", 0, 0, "error warn info debug", true,
 	  "Least important line that is written." },
 	{ "log.format", CONFIG_CHOICE, FIELD(log_format), "\"text\"", 0, 0, "text json", false,

@@ -11,6 +11,7 @@ static const struct control_command commands[] = {
 	{ "log.level", CONTROL_READ, CONTROL_PLAIN,
 	  control_log_level }, /* to set it: root, see there */
 	{ "daemon.stop", CONTROL_ADMIN, CONTROL_PLAIN, control_daemon_stop },
+	{ "daemon.upgrade", CONTROL_ADMIN, CONTROL_PLAIN, control_daemon_upgrade },
 	{ "daemon.reload", CONTROL_ADMIN, CONTROL_PLAIN, control_daemon_reload },
 	{ "run", CONTROL_RUN, CONTROL_PLAIN, control_run },
 	{ "workload.list", CONTROL_READ, CONTROL_PLAIN, control_workload_list },
@@ -53,7 +54,9 @@ int control_start(struct monitor *m, struct diag *d)
 	int fd, r;
 
 	(void)snprintf(path, sizeof(path), "%s/control.sock", m->config->run_dir);
-	r = control_listen(path, d, &fd);
+	/* Clients of the generation before wait in its queue. */
+	fd = (int)json_integer_value(json_object_get(m->taken, "control"));
+	r = m->taken ? 0 : control_listen(path, d, &fd);
 	if (r < 0)
 		return r;
 	r = control_server_new(m->loop, fd, &o, &m->control);

@@ -16,6 +16,7 @@ void control_status(void *ctx, struct request *req);
 void control_check(void *ctx, struct request *req);
 void control_log_level(void *ctx, struct request *req);
 void control_daemon_stop(void *ctx, struct request *req);
+void control_daemon_upgrade(void *ctx, struct request *req);
 void control_daemon_reload(void *ctx, struct request *req);
 void control_run(void *ctx, struct request *req);
 bool control_run_may(void *ctx, const struct control_peer *peer, const json_t *args);

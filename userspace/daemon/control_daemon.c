@@ -6,6 +6,7 @@
 #include "daemon/control.h"
 #include "daemon/edition.h"
 #include "daemon/reload.h"
+#include "daemon/upgrade.h"
 
 void control_log_level(void *ctx, struct request *req)
 {
@@ -51,6 +52,14 @@ void control_daemon_stop(void *ctx, struct request *req)
 	}
 	request_end(req, NULL);
 	monitor_stop(ctx, wanted);
+}
+
+void control_daemon_upgrade(void *ctx, struct request *req)
+{
+	const char *path;
+
+	if (request_string(req, "path", &path))
+		upgrade_begin(ctx, req, path);
 }
 
 void control_daemon_reload(void *ctx, struct request *req)

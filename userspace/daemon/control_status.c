@@ -15,9 +15,11 @@
 static json_t *child_row(const struct child *c, json_t *stats)
 {
 	static const char *const states[] = { "dead", "starting", "ready", "dead" };
+	bool is_old = child_is_adopted(c) && child_pid(c);
 	json_t *row = json_pack("{ss sI ss sI sI}", "role", role_name(child_role(c)), "index",
-				(json_int_t)child_index(c), "state", states[child_state(c)],
-				"restarts", (json_int_t)child_restarts(c), "started_us",
+				(json_int_t)child_index(c), "state",
+				is_old ? "draining" : states[child_state(c)], "restarts",
+				(json_int_t)child_restarts(c), "started_us",
 				(json_int_t)child_started_us(c));
 
 	if (row && child_pid(c))
@@ -63,6 +65,7 @@ static json_t *daemon_end(struct monitor *m)
 			m->config->run_dir, "state_dir", m->config->state_dir, "policy", policy);
 	if (!end)
 		return NULL;
+	(void)json_object_set_new(end, "generation", json_integer((json_int_t)m->generation));
 	if (m->where->file && access(m->where->file, F_OK) == 0)
 		(void)json_object_set_new(end, "config", json_string(m->where->file));
 	(void)json_object_set_new(end, "hooks", json_integer(hooks[0]));
@@ -81,9 +84,10 @@ static void answer(struct monitor *m, struct request *req, json_t *const *stats,
 	(void)rows;
 	for (size_t i = 0; i < children_count(m->children); i++) {
 		const struct child *c = children_at(m->children, i);
-		json_t *of = child_role(c) == EG_WORKER ? stats[child_index(c)] : NULL;
 
-		if (request_row(req, child_row(c, of)) < 0)
+		if (child_is_adopted(c) && !child_pid(c))
+			continue;
+		if (request_row(req, child_row(c, stats[i])) < 0)
 			break;
 	}
 	request_end(req, daemon_end(m));

@@ -17,7 +17,7 @@ struct events_opts {
 	struct loop *loop;
 	struct dataplane *dp;
 	struct identity *identity;
-	/* Sends it to the recorder; a recorder that is not there loses it to the log. */
+	/* Sends it to the recorder (event_store.h). */
 	void (*store)(void *ctx, const struct eg_note *note);
 	struct namespaces *namespaces;
 	void *ctx;

@@ -17,7 +17,7 @@ struct gather {
 	json_t **stats;
 	struct part {
 		struct gather *g;
-		unsigned worker;
+		unsigned i; /* children_at() */
 		uint32_t from; /* of the rows that it was asked for last */
 	} part[];
 };
@@ -46,10 +46,15 @@ static void finish(struct gather *g)
 
 static void on_conns(void *ctx, struct msg *msg);
 
+static struct child *worker_of(const struct part *p)
+{
+	return children_at(p->g->m->children, p->i);
+}
+
 static bool ask(struct part *p)
 {
 	struct gather *g = p->g;
-	struct channel *ch = child_channel(children_worker(g->m->children, p->worker));
+	struct channel *ch = child_channel(worker_of(p));
 	const struct eg_conns q = { .want_rows = g->want_rows, .from = p->from };
 
 	if (!ch || channel_call(ch, EG_MSG_conns, &q, sizeof(q), NULL, 0, NULL, 0, WAIT_US,
@@ -69,7 +74,9 @@ static void take_rows(struct part *p, const json_t *answer)
 
 		if (!json_is_object(row))
 			continue;
-		(void)json_object_set_new(row, "worker", json_integer(p->worker));
+		(void)json_object_set_new(row, "worker", json_integer(child_index(worker_of(p))));
+		if (child_is_adopted(worker_of(p)))
+			(void)json_object_set_new(row, "draining", json_true());
 		(void)json_array_append(g->rows, row);
 	}
 }
@@ -83,8 +90,8 @@ static void on_conns(void *ctx, struct msg *msg)
 							  : NULL;
 	json_int_t next = json_integer_value(json_object_get(answer, "next"));
 
-	if (!g->stats[p->worker])
-		g->stats[p->worker] = json_incref(json_object_get(answer, "stats"));
+	if (!g->stats[p->i])
+		g->stats[p->i] = json_incref(json_object_get(answer, "stats"));
 	take_rows(p, answer);
 	json_decref(answer);
 	/* A worker is not trusted to come to an end. */
@@ -99,7 +106,7 @@ static void on_conns(void *ctx, struct msg *msg)
 
 void gather(struct monitor *m, struct request *req, bool want_rows, gather_fn fn)
 {
-	unsigned n = children_workers(m->children);
+	unsigned n = (unsigned)children_count(m->children);
 	struct gather *g = calloc(1, sizeof(*g) + n * sizeof(g->part[0]));
 
 	if (g) {
@@ -120,7 +127,8 @@ void gather(struct monitor *m, struct request *req, bool want_rows, gather_fn fn
 	g->pending = 1; /* ours, so that an answer cannot finish it while others are being asked */
 	for (unsigned i = 0; i < n; i++) {
 		g->part[i] = (struct part){ g, i, 0 };
-		(void)ask(&g->part[i]);
+		if (child_role(children_at(m->children, i)) == EG_WORKER)
+			(void)ask(&g->part[i]);
 	}
 	if (--g->pending == 0)
 		finish(g);

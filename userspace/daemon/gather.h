@@ -11,7 +11,8 @@
 
 struct gather;
 
-/* stats[i]: of worker i, or NULL. rows: each with a member "worker". Both borrowed. */
+/* stats[i]: of children_at(i), or NULL. rows: each with the member "worker" (its index), and with
+ * "draining" if an upgrade left it behind. Both borrowed. */
 typedef void (*gather_fn)(struct monitor *m, struct request *req, json_t *const *stats,
 			  json_t *rows);
 

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "base/diag.h"
+#include "base/json.h"
 #include "event/loop.h"
 
 struct channel;
@@ -21,12 +22,15 @@ struct listeners_opts {
 	/* IPv6, which could not be had at first, is there now: send it to the workers. */
 	void (*on_late)(void *ctx);
 	void *ctx;
+	const json_t
+		*given; /* what listeners_hand_over() of an earlier generation wrote, or NULL */
 };
 
 /* IPv4 must work; IPv6 may be missing here, and is tried again now and then. */
 int listeners_new(const struct listeners_opts *o, struct diag *d,
 		  struct listeners **ret) _must_check_;
 struct listeners *listeners_free(struct listeners *l); /* returns NULL */
+json_t *listeners_hand_over(const struct listeners *l); /* NULL: out of memory */
 /* Hands worker `index` its own sockets; family 0: of all families. */
 int listeners_send(const struct listeners *l, struct channel *ch, unsigned index,
 		   int family) _must_check_;

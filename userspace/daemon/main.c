@@ -17,7 +17,7 @@
 struct args {
 	struct config_where where;
 	const char *sets[SETS_MAX];
-	const char *role, *as, *root, *print;
+	const char *role, *as, *root, *print, *takeover;
 	bool check, try;
 };
 
@@ -52,6 +52,7 @@ static int parse(int argc, char **argv, struct args *a)
 		{ "role", required_argument, NULL, 'r' },
 		{ "as", required_argument, NULL, 'u' },
 		{ "root", required_argument, NULL, 'd' },
+		{ "takeover", required_argument, NULL, 'T' },
 		{ "version", no_argument, NULL, 'V' },
 		{ "help", no_argument, NULL, 'h' },
 		{ 0 },
@@ -87,6 +88,9 @@ static int parse(int argc, char **argv, struct args *a)
 			break;
 		case 'd':
 			a->root = optarg;
+			break;
+		case 'T':
+			a->takeover = optarg;
 			break;
 		case 'V':
 			(void)printf("egretd %s\n", EGRET_VERSION);
@@ -131,6 +135,8 @@ static void fill_standard(void)
 int main(int argc, char **argv)
 {
 	struct args a = { 0 };
+	int takeover_fd = -EBADF;
+	char junk;
 	int r = parse(argc, argv, &a);
 
 	if (r > 0)
@@ -146,5 +152,7 @@ int main(int argc, char **argv)
 	if (a.role)
 		return role_main(role_find(a.role), a.as, a.root);
 	fill_standard();
-	return monitor_main(&a.where);
+	if (a.takeover && (sscanf(a.takeover, "%d%c", &takeover_fd, &junk) != 1 || takeover_fd < 3))
+		return fail("--takeover: for egretd itself, not ", a.takeover);
+	return monitor_main(&a.where, takeover_fd);
 }

@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 
@@ -16,10 +17,13 @@
 #include "daemon/credentials.h"
 #include "daemon/edition.h"
 #include "daemon/endpoints.h"
+#include "daemon/event_store.h"
 #include "daemon/events.h"
+#include "daemon/handover.h"
 #include "daemon/listeners.h"
 #include "daemon/namespaces.h"
 #include "daemon/modes.h"
+#include "daemon/predecessors.h"
 #include "daemon/monitor_private.h"
 #include "daemon/notify.h"
 #include "daemon/reload.h"
@@ -27,6 +31,7 @@
 #include "daemon/state.h"
 #include "daemon/sweeper.h"
 #include "daemon/warnings.h"
+#include "daemon/upgrade.h"
 #include "daemon/watchdog.h"
 #include "dataplane/dataplane.h"
 #include "identity/identity.h"
@@ -80,6 +85,8 @@ void monitor_advance(struct monitor *m)
 		log_info("serving: cgroup=%s workers=%u; governed names are being resolved",
 			 dataplane_cgroup(m->dp), children_workers(m->children));
 		timer_start(&m->resolve_limit, m->loop, RESOLVE_US, on_resolve_limit);
+		predecessors_drain(m->children, (uint32_t)m->config->drain_ms);
+		upgrade_done(m);
 	}
 	if (m->phase == MONITOR_RESOLVING &&
 	    endpoints_tried(m->endpoints) == endpoints_names(m->endpoints)) {
@@ -162,10 +169,14 @@ static void clear(struct monitor *m)
 	m->phase = MONITOR_STOPPING;
 	served = m->control;
 	m->control = control_server_free(m->control);
+	m->upgrade = upgrade_free(m->upgrade);
+	cleanup_close(&m->upgrade_fd);
+	json_decref(m->taken);
 	m->modes = modes_free(m->modes);
 	m->identity = identity_free(m->identity);
 	m->events = events_free(m->events);
 	m->children = children_free(m->children);
+	m->event_store = event_store_free(m->event_store);
 	m->watchdog = watchdog_free(m->watchdog);
 	m->runs = runs_free(m->runs);
 	m->credentials = credentials_free(m->credentials);
@@ -208,11 +219,25 @@ static void set_up_process(void)
 	}
 }
 
-static int run(struct monitor *m, struct diag *d)
+static int take_over(struct monitor *m, int fd, struct diag *d)
 {
-	int r;
+	int r = handover_read(fd, d, &m->taken);
 
-	r = config_load(m->where, d, &m->config);
+	if (r < 0)
+		return r;
+	m->generation = (uint64_t)json_integer_value(json_object_get(m->taken, "generation"));
+	m->upgrade_fd = (int)json_integer_value(json_object_get(m->taken, "client"));
+	return 0;
+}
+
+static int run(struct monitor *m, int takeover_fd, struct diag *d)
+{
+	int r = 0;
+
+	if (takeover_fd >= 0)
+		r = take_over(m, takeover_fd, d);
+	if (r == 0)
+		r = config_load(m->where, d, &m->config);
 	if (r < 0)
 		return r;
 	reload_log(m->config);
@@ -229,20 +254,24 @@ static int run(struct monitor *m, struct diag *d)
 	return r;
 }
 
-int monitor_main(const struct config_where *where)
+int monitor_main(const struct config_where *where, int takeover_fd)
 {
-	struct monitor m = { .where = where, .started_us = clock_wall_us() };
+	struct monitor m = {
+		.where = where, .started_us = clock_wall_us(), .generation = 1, .upgrade_fd = -EBADF
+	};
 	struct diag d = { 0 };
 	char text[900];
 	int r;
 
 	log_setup("monitor", LOG_INFO, false);
+	(void)prctl(PR_SET_NAME, "egretd", 0, 0,
+		    0); /* executed by descriptor, it would be its number */
 	set_up_process();
 	if (geteuid() != 0) {
 		log_error("egretd cannot start: it must run as root");
 		return 1;
 	}
-	r = run(&m, &d);
+	r = run(&m, takeover_fd, &d);
 	if (r < 0) {
 		diag_format(&d, text, sizeof(text));
 		log_error("egretd cannot start: %s", *d.text ? text : strerror(-r));

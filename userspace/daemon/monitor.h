@@ -15,6 +15,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/json.h"
 #include "daemon/config.h"
 #include "event/loop.h"
 
@@ -30,6 +31,11 @@ struct monitor {
 	struct loop *loop;
 	const struct config_where *where;
 	struct config *config;
+	json_t *taken; /* what an earlier generation left us, during the start; or NULL */
+	uint64_t generation; /* how often this pid has executed a binary, from 1 */
+	unsigned attests; /* that were asked for and not yet answered */
+	int upgrade_fd; /* whoever asked for this generation waits here; or -EBADF */
+	struct upgrade *upgrade; /* under way, or NULL */
 	enum monitor_phase phase;
 	bool release; /* take enforcement away at the end */
 	int status; /* of the process */
@@ -46,6 +52,7 @@ struct monitor {
 	struct listeners *listeners;
 	struct namespaces *namespaces;
 	struct events *events;
+	struct event_store *event_store;
 	struct children *children;
 	struct watchdog *watchdog;
 	struct anchor *anchor;
@@ -57,8 +64,9 @@ struct monitor {
 	struct sig sigterm, sigint, sighup;
 };
 
-/* Runs the daemon; returns the exit status. */
-int monitor_main(const struct config_where *where) _must_check_;
+/* Runs the daemon, from what is behind takeover_fd (handover.h) unless it is negative; returns the
+ * exit status. */
+int monitor_main(const struct config_where *where, int takeover_fd) _must_check_;
 
 /* Some part came up or was tried: goes on to the next phase when everything is there. */
 void monitor_advance(struct monitor *m);

@@ -11,12 +11,14 @@
 #include "daemon/credentials.h"
 #include "daemon/edition.h"
 #include "daemon/endpoints.h"
+#include "daemon/event_store.h"
 #include "daemon/events.h"
 #include "daemon/hooks_opts.h"
 #include "daemon/learning.h"
 #include "daemon/listeners.h"
 #include "daemon/modes.h"
 #include "daemon/namespaces.h"
+#include "daemon/predecessors.h"
 #include "daemon/runs.h"
 #include "daemon/state.h"
 #include "daemon/sweeper.h"
@@ -24,7 +26,6 @@
 #include "daemon/watchdog.h"
 #include "dataplane/dataplane.h"
 #include "egret/names.h"
-#include "event/channel.h"
 #include "identity/identity.h"
 
 #define START_US   60000000u /* for every child to be ready */
@@ -40,6 +41,7 @@ static int open_dataplane(struct monitor *m, struct diag *d)
 	int r;
 
 	hooks_opts_of(m->config, &h);
+	h.opts.lock_fd = (int)json_integer_value(json_object_get(m->taken, "lock"));
 	r = users_find("users.bpffs", m->config->user_bpffs, d, &owner, &group);
 	if (r == 0)
 		r = dataplane_bpffs_mount(h.pins, owner, d);
@@ -61,7 +63,10 @@ static int first_edition(struct monitor *m, struct diag *d)
 {
 	const struct edition_from from = { .catalogue = &m->config->catalogue,
 					   .policy = m->config->policy };
-	int r = edition_new(&from, 1, d, &m->edition);
+	int r = edition_new(
+		&from,
+		m->taken ? (uint32_t)json_integer_value(json_object_get(m->taken, "edition")) : 1,
+		d, &m->edition);
 
 	return r < 0 ? r : edition_check_credentials(m->edition, m->config, d);
 }
@@ -130,11 +135,7 @@ static void on_late_listener(void *ctx)
 static void store_event(void *ctx, const struct eg_note *note)
 {
 	struct monitor *m = ctx;
-	struct child *recorder = children_recorder(m->children);
-
-	if (!child_channel(recorder) ||
-	    channel_send(child_channel(recorder), EG_MSG_event, note, sizeof(*note), NULL, 0) < 0)
-		log_warn_limited("an event was not stored: the recorder is not there");
+	event_store_put(m->event_store, child_channel(children_recorder(m->children)), note);
 }
 
 static void on_credentials(void *ctx)
@@ -158,6 +159,7 @@ static int make_parts(struct monitor *m, struct diag *d)
 					   .dp = m->dp,
 					   .warnings = m->warnings,
 					   .n = children_workers(m->children),
+					   .given = json_object_get(m->taken, "listeners"),
 					   .on_late = on_late_listener,
 					   .ctx = m };
 	struct events_opts eo = { .loop = m->loop,
@@ -184,6 +186,8 @@ static int make_parts(struct monitor *m, struct diag *d)
 	r = listeners_new(&lo, d, &m->listeners);
 	if (r == 0)
 		r = namespaces_new(&no, d, &m->namespaces);
+	if (r == 0)
+		r = namespaces_take(m->namespaces, json_object_get(m->taken, "namespaces"));
 	eo.namespaces = m->namespaces;
 	if (r == 0)
 		r = events_new(&eo, &m->events);
@@ -229,15 +233,21 @@ int monitor_start(struct monitor *m, struct diag *d)
 	if (r == 0)
 		r = dataplane_attach(m->dp, d);
 	if (r == 0)
+		r = event_store_new(&m->event_store);
+	if (r == 0)
 		r = children_new(m, d, &m->children);
 	if (r == 0)
 		r = make_parts(m, d);
 	if (r == 0)
 		r = control_start(m, d);
+	if (r == 0 && m->taken)
+		r = predecessors_take(m->children, json_object_get(m->taken, "children"), d);
 	if (r == 0)
 		r = watchdog_new(m->loop, m->children, WATCH_US, ANSWER_US, &m->watchdog);
 	if (r == 0)
 		r = children_start(m->children, d);
+	json_decref(m->taken);
+	m->taken = NULL;
 	if (r == 0)
 		sweeper_modes(m->sweeper);
 	if (r == 0)

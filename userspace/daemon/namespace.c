@@ -66,14 +66,17 @@ bool namespace_is_up(const struct namespace *ns)
 int namespace_send(const struct namespace *ns, unsigned wanted, struct channel *ch, unsigned index,
 		   unsigned n_workers)
 {
-	unsigned i = (index + n_workers - ns->first % n_workers) % n_workers;
+	unsigned own = (index + n_workers - ns->first % n_workers) % n_workers;
 	int r = 0;
 
-	for (size_t f = 0; r == 0 && i < ns->n && f < ARRAY_SIZE(families); f++) {
+	for (size_t f = 0; f < ARRAY_SIZE(families); f++) {
 		const struct eg_listener body = { .family = (uint32_t)families[f],
 						  .netns = ns->cookie };
 
-		if (ns->family[f].is_open && wanted & 1u << f)
+		if (!ns->family[f].is_open || !(wanted & 1u << f))
+			continue;
+		/* There may be fewer workers than when it was opened. */
+		for (unsigned i = own; r == 0 && i < ns->n; i += n_workers)
 			r = channel_send(ch, EG_MSG_listener, &body, sizeof(body),
 					 &ns->family[f].fd[i], 1);
 	}

@@ -13,6 +13,7 @@
 #include <sys/types.h>
 
 #include "base/diag.h"
+#include "base/json.h"
 #include "egret/abi.h"
 #include "event/loop.h"
 
@@ -32,6 +33,9 @@ struct namespaces_opts {
 
 #define NAMESPACES_MAX 1024u
 
+/* To the next generation and from the last: each namespace with its listeners. NULL: no memory. */
+json_t *namespaces_hand_over(const struct namespaces *n);
+int namespaces_take(struct namespaces *n, const json_t *list) _must_check_;
 int namespaces_new(const struct namespaces_opts *o, struct diag *d,
 		   struct namespaces **ret) _must_check_;
 /* Their listeners close, the backstop stays. Returns NULL. */

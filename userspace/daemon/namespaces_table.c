@@ -199,3 +199,85 @@ void namespaces_count(struct namespaces *n, struct namespaces_counts *ret)
 		ret->served += namespace_is_up(ns);
 	}
 }
+
+/* ---- from one generation to the next ---- */
+
+static json_t *pack_fds(const struct namespace *ns, unsigned family)
+{
+	json_t *list = json_array();
+
+	for (unsigned i = 0; ns->family[family].is_open && i < ns->n; i++)
+		(void)json_array_append_new(list, json_integer(ns->family[family].fd[i]));
+	return list;
+}
+
+json_t *namespaces_hand_over(const struct namespaces *n)
+{
+	json_t *list = json_array();
+	struct namespace *ns;
+
+	TAILQ_FOREACH(ns, &n->all, all)
+	{
+		json_t *one = json_pack("{sI si sI sI si si sI so so}", "cookie",
+					(json_int_t)ns->cookie, "fd", ns->fd, "share",
+					(json_int_t)ns->share, "first", (json_int_t)ns->first,
+					"pid", (int)ns->witness.tgid, "tid", (int)ns->witness.tid,
+					"start_ns", (json_int_t)ns->witness.start_ns, "v4",
+					pack_fds(ns, 0), "v6", pack_fds(ns, 1));
+
+		if (json_array_append_new(list, one) < 0) {
+			json_decref(list);
+			return NULL;
+		}
+	}
+	return list;
+}
+
+static bool take_fds(struct namespace *ns, unsigned family, const json_t *list)
+{
+	size_t n = json_array_size(list);
+
+	if (n == 0)
+		return true;
+	if (n > NAMESPACE_GROUP || (ns->family[0].is_open && n != ns->n))
+		return false;
+	ns->n = (unsigned)n;
+	for (size_t i = 0; i < n; i++)
+		ns->family[family].fd[i] = (int)json_integer_value(json_array_get(list, i));
+	ns->family[family].is_open = true;
+	return true;
+}
+
+static int take_one(struct namespaces *n, json_t *v)
+{
+	json_int_t cookie, share, first, start_ns;
+	int fd, pid, tid;
+	struct namespace *ns;
+	json_t *v4, *v6;
+
+	if (json_unpack(v, "{s:I s:i s:I s:I s:i s:i s:I s:o s:o !}", "cookie", &cookie, "fd", &fd,
+			"share", &share, "first", &first, "pid", &pid, "tid", &tid, "start_ns",
+			&start_ns, "v4", &v4, "v6", &v6) < 0)
+		return -EPROTO;
+	ns = namespaces_put(n, (uint64_t)cookie, fd);
+	if (!ns)
+		return -ENOMEM;
+	ns->share = (uint64_t)share;
+	ns->first = (unsigned)first;
+	ns->witness.tgid = pid;
+	ns->witness.tid = tid;
+	ns->witness.start_ns = (uint64_t)start_ns;
+	if (!take_fds(ns, 0, v4) || !take_fds(ns, 1, v6))
+		return -EPROTO;
+	return namespace_is_up(ns) ? dataplane_netns_note(n->opts.dp, ns->cookie) : 0;
+}
+
+int namespaces_take(struct namespaces *n, const json_t *list)
+{
+	json_t *v;
+	size_t i;
+	int r = 0;
+
+	json_array_foreach(list, i, v) if (r == 0) r = take_one(n, v);
+	return r;
+}

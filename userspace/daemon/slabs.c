@@ -21,6 +21,27 @@ struct slabs {
 	} v[INDEX_MAX];
 };
 
+/* The eventfd that a living worker of an earlier generation wakes the recorder by. */
+static const json_t *find_held(const json_t *held, unsigned number)
+{
+	json_t *v;
+	size_t i;
+
+	json_array_foreach(held, i, v) if (json_integer_value(json_object_get(v, "number")) ==
+					   (json_int_t)number) return v;
+	return NULL;
+}
+
+static int take_held(struct slabs *s, const json_t *held, unsigned number)
+{
+	struct one *o = &s->v[s->n++];
+
+	o->index = number;
+	o->fd = (int)json_integer_value(json_object_get(held, "fd"));
+	o->wake_fd = (int)json_integer_value(json_object_get(held, "wake"));
+	return 0;
+}
+
 static int open_one(struct slabs *s, const char *dir, unsigned index, bool create, struct diag *d)
 {
 	struct one *o = &s->v[s->n];
@@ -43,7 +64,7 @@ static int open_one(struct slabs *s, const char *dir, unsigned index, bool creat
 	return r;
 }
 
-int slabs_new(const char *dir, unsigned n, struct diag *d, struct slabs **ret)
+int slabs_new(const char *dir, unsigned n, const json_t *held, struct diag *d, struct slabs **ret)
 {
 	struct slabs *s = calloc(1, sizeof(*s));
 	char path[4096];
@@ -53,14 +74,40 @@ int slabs_new(const char *dir, unsigned n, struct diag *d, struct slabs **ret)
 		return -ENOMEM;
 	(void)snprintf(path, sizeof(path), "%s/slabs", dir);
 	r = trusted_directory(path, 0700, d);
+	/* Ours first, in the lowest numbers that nobody holds; then what others write or left. */
+	for (unsigned i = 0; r == 0 && i < INDEX_MAX && s->n < n; i++)
+		if (!find_held(held, i))
+			r = open_one(s, path, i, true, d);
 	for (unsigned i = 0; r == 0 && i < INDEX_MAX; i++)
-		r = open_one(s, path, i, i < n, d);
+		if (find_held(held, i))
+			r = take_held(s, find_held(held, i), i);
+		else if (n == 0 || i > s->v[n - 1].index)
+			r = open_one(s, path, i, false, d);
 	if (r < 0) {
 		(void)slabs_free(s);
 		return r;
 	}
 	*ret = s;
 	return 0;
+}
+
+unsigned slabs_number(const struct slabs *s, unsigned index)
+{
+	return s->v[index].index;
+}
+
+json_t *slabs_hand_over(const struct slabs *s)
+{
+	json_t *list = json_array();
+
+	for (unsigned i = 0; i < s->n; i++)
+		if (json_array_append_new(list, json_pack("{si si si}", "number",
+							  (int)s->v[i].index, "fd", s->v[i].fd,
+							  "wake", s->v[i].wake_fd)) < 0) {
+			json_decref(list);
+			return NULL;
+		}
+	return list;
 }
 
 struct slabs *slabs_free(struct slabs *s)
@@ -101,9 +148,9 @@ int slabs_send_recorder(const struct slabs *s, struct channel *recorder)
 	return r;
 }
 
-int slabs_send_orphan(struct channel *recorder, unsigned index)
+int slabs_send_orphan(struct channel *recorder, unsigned number)
 {
-	const struct eg_slab body = { .worker = index, .slots = SLAB_SLOTS_DEFAULT };
+	const struct eg_slab body = { .worker = number, .slots = SLAB_SLOTS_DEFAULT };
 
 	return channel_send(recorder, EG_MSG_slab_orphan, &body, sizeof(body), NULL, 0);
 }

@@ -10,8 +10,10 @@
 #include "daemon/children_private.h"
 #include "daemon/credentials.h"
 #include "daemon/edition.h"
+#include "daemon/event_store.h"
 #include "daemon/listeners.h"
 #include "daemon/namespaces.h"
+#include "daemon/predecessors.h"
 #include "daemon/role_config.h"
 #include "daemon/slabs.h"
 #include "daemon/warnings.h"
@@ -37,8 +39,7 @@ static int send_start(struct children *c, struct child *child, const int *fds, u
 	return r;
 }
 
-/* One end to each of two children. */
-static int join(struct child *a, struct child *b)
+int wiring_join(struct child *a, struct child *b)
 {
 	const struct eg_peer for_a = { .role = child_role(b), .index = child_index(b) };
 	const struct eg_peer for_b = { .role = child_role(a), .index = child_index(a) };
@@ -75,7 +76,9 @@ static int vault_started(struct children *c, struct child *vault)
 	r = send_start(c, vault, NULL, 0);
 	for (unsigned i = 0; r == 0 && i < c->n_workers; i++)
 		if (child_channel(children_worker(c, i)))
-			r = join(children_worker(c, i), vault);
+			r = wiring_join(children_worker(c, i), vault);
+	if (r == 0)
+		r = predecessors_join_vault(c);
 	if (r < 0)
 		return r;
 	r = anchor_load(m->anchor, child_channel(vault), m->edition, false, &d, on_anchor, m);
@@ -91,7 +94,11 @@ static int recorder_started(struct children *c, struct child *recorder)
 {
 	int r = send_start(c, recorder, &c->audit_fd, 1);
 
-	return r < 0 ? r : slabs_send_recorder(c->slabs, child_channel(recorder));
+	if (r == 0)
+		r = slabs_send_recorder(c->slabs, child_channel(recorder));
+	if (r == 0)
+		event_store_flush(c->m->event_store, child_channel(recorder));
+	return r;
 }
 
 int wiring_send_policy(struct children *c, struct child *worker)
@@ -119,7 +126,7 @@ static int worker_started(struct children *c, struct child *worker)
 	if (r == 0)
 		r = send_start(c, worker, &flow_fd, 1);
 	if (r == 0 && child_channel(vault))
-		r = join(worker, vault);
+		r = wiring_join(worker, vault);
 	if (r == 0)
 		r = slabs_send_worker(c->slabs, child_channel(worker), child_index(worker));
 	if (r == 0)

@@ -47,6 +47,8 @@ struct dataplane_opts {
 	uint8_t nat64_bits;
 	bool allow_raw; /* let SOCK_RAW and other IP protocols be created; the gate still sees
 			   packets */
+	/* Not 0: the lock, held by this process since before it executed this binary. Taken. */
+	int lock_fd;
 	dataplane_print_fn print; /* NULL: silence */
 	void *print_ctx;
 };
@@ -79,6 +81,7 @@ int dataplane_release(struct dataplane *dp, struct diag *d) _must_check_;
 bool dataplane_adopted(const struct dataplane *dp);
 /* What inspect.h reads; borrowed, valid while dp is, complete after dataplane_attach(). */
 const struct inspect *dataplane_inspect(const struct dataplane *dp);
+int dataplane_lock_fd(const struct dataplane *dp); /* borrowed */
 const char *dataplane_cgroup(const struct dataplane *dp); /* borrowed */
 
 /* Exempts a socket of egret's own, before it connects, binds or sends. Never for a socket that

@@ -195,7 +195,9 @@ int dataplane_open(const struct dataplane_opts *o, struct diag *d, struct datapl
 
 	if (r == 0)
 		r = open_cgroup(dp, o, d);
-	if (r == 0)
+	if (r == 0 && o->lock_fd)
+		dp->lock_fd = o->lock_fd;
+	else if (r == 0)
 		r = pins_lock(o->pins, d, &dp->lock_fd);
 	if (r == 0)
 		r = read_and_load(dp, o, d);
@@ -248,6 +250,11 @@ bool dataplane_adopted(const struct dataplane *dp)
 const struct inspect *dataplane_inspect(const struct dataplane *dp)
 {
 	return &dp->in;
+}
+
+int dataplane_lock_fd(const struct dataplane *dp)
+{
+	return dp->lock_fd;
 }
 
 const char *dataplane_cgroup(const struct dataplane *dp)

@@ -211,6 +211,24 @@ static int enqueue(struct channel *ch, const struct iovec *iov, size_t n_iov, co
 	return 0;
 }
 
+int channel_fd(const struct channel *ch)
+{
+	return io_fd(&ch->io);
+}
+
+bool channel_is_flushed(const struct channel *ch)
+{
+	return !ch->head;
+}
+
+bool channel_is_owed(const struct channel *ch)
+{
+	for (unsigned i = 0; i < CALLS_BUCKETS; i++)
+		if (ch->calls[i])
+			return true;
+	return false;
+}
+
 static int send_msg(struct channel *ch, uint16_t type, uint32_t id, const void *head, size_t head_n,
 		    const void *tail, size_t tail_n, const int *fds, unsigned n_fds)
 {

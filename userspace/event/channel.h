@@ -13,6 +13,8 @@
  */
 #pragma once
 
+#include <stdbool.h>
+
 #include "base/cleanup.h"
 #include "base/slice.h"
 #include "egret/rpc.h"
@@ -50,6 +52,12 @@ int channel_pair(int ret_fds[2]) _must_check_;
 int channel_new(struct loop *l, int fd, const struct channel_opts *opts,
 		struct channel **ret) _must_check_;
 struct channel *channel_free(struct channel *ch); /* closes; pending calls get NULL; returns NULL */
+
+int channel_fd(const struct channel *ch); /* borrowed */
+/* Nothing waits to be sent: whoever holds the descriptor next goes on where we were. */
+bool channel_is_flushed(const struct channel *ch);
+/* Some channel_call() waits for its answer. */
+bool channel_is_owed(const struct channel *ch);
 
 /* Sends one message. fds stay the caller's (they are duplicated on the way).
  * 0, -EMSGSIZE, -ENOMEM, -EPIPE when the channel has ended. */

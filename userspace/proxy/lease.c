@@ -13,7 +13,7 @@ struct lease_entry {
 	bool busy; /* being asked for, or given to who waits: not to be freed */
 	struct leases *owner; /* NULL: no longer in the table; goes when not busy */
 	struct lease *lease; /* NULL: being asked for */
-	bool again; /* revoked meanwhile: what is on its way may be the old one */
+	bool again; /* revoked, or of a vault before: what is on its way may be the old one */
 	uint32_t generation;
 	struct timer end;
 	TAILQ_HEAD(, lease_wait) waits;
@@ -140,7 +140,7 @@ static void on_reply(void *ctx, struct msg *m)
 	struct lease_wait *w;
 	bool keep;
 
-	if (e->again && lease) {
+	if (e->again) {
 		lease = lease_unref(lease);
 		if (ask_again(e))
 			return;
@@ -245,7 +245,17 @@ size_t lease_count(const struct leases *l)
 
 void lease_set_vault(struct leases *l, struct channel *vault)
 {
+	struct lease_entry *e;
+
 	l->vault = vault;
+	if (!vault)
+		return;
+	/* It counts from the beginning: what others gave is older than anything it revokes. */
+	TAILQ_FOREACH(e, &l->by_age, age)
+	{
+		e->generation = 0;
+		e->again = !e->lease;
+	}
 }
 
 int lease_new(struct loop *loop, lease_revoked_fn on_revoked, void *ctx, struct leases **ret)

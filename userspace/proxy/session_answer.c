@@ -102,7 +102,7 @@ static bool may_keep(const struct session *s)
 {
 	const struct http_request *req = s->exchange.req;
 
-	if (!req || !req->keep_alive || h1_is_http10(s->requests) || session_worker(s)->stopping)
+	if (!req || !req->keep_alive || h1_is_http10(s->requests) || session_worker(s)->draining)
 		return false;
 	if (s->request_done)
 		return true;

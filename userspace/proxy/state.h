@@ -75,6 +75,7 @@ struct worker {
 	struct secret egress; /* a request's head while it holds a credential */
 	size_t head_room; /* of egress: what a head may take; a record's worth follows it */
 
+	bool draining; /* accept nothing more, keep no connection after an answer */
 	bool stopping; /* finish what is in flight, begin nothing */
 	struct timer stop;
 	struct timer tickets;

@@ -11,6 +11,7 @@
 #define CALL_US	      UINT64_C(8000000)
 #define TICKETS_US    UINT64_C(600000000)
 #define TICKETS_RETRY UINT64_C(5000000)
+#define RETIRE_US     UINT64_C(100000)
 #define SPKI_MAX      2048u
 
 /* A certificate asked for: by the vault if `sent`, else about to be told that there is none. */
@@ -124,18 +125,47 @@ static void on_msg(struct channel *ch, void *ctx, struct msg *m)
 	struct worker *w = ctx;
 	struct eg_revoke r;
 
-	(void)ch;
-	if (m->type != EG_MSG_revoke || m->body.n != sizeof(r))
+	/* What the one before gave is no longer counted by its generations. */
+	if (ch != w->vault || m->type != EG_MSG_revoke || m->body.n != sizeof(r))
 		return;
 	memcpy(&r, m->body.p, sizeof(r));
 	lease_revoke(w->leases, r.generation);
 }
 
+static void drop_before(struct vault_link *v)
+{
+	struct channel *ch = TAKE_PTR(v->before);
+
+	timer_stop(&v->retire);
+	(void)channel_free(ch);
+}
+
+static void retire(struct vault_link *v);
+
+static void on_retire(struct timer *t)
+{
+	retire(container_of(t, struct vault_link, retire));
+}
+
+/* It is kept while it owes answers; each call has its own time limit. */
+static void retire(struct vault_link *v)
+{
+	if (v->before && channel_is_owed(v->before))
+		timer_start(&v->retire, v->w->loop, RETIRE_US, on_retire);
+	else
+		drop_before(v);
+}
+
 static void on_close(struct channel *ch, void *ctx, int error)
 {
-	(void)ch;
+	struct worker *w = ctx;
+
+	if (ch == w->vault_link.before) {
+		drop_before(&w->vault_link);
+		return;
+	}
 	log_warn("the vault has gone error=%d", -error);
-	vault_link_close(ctx);
+	vault_link_close(w);
 }
 
 void vault_link_init(struct worker *w)
@@ -151,14 +181,19 @@ int vault_link_open(struct worker *w, int fd)
 				  .on_msg = on_msg,
 				  .on_close = on_close,
 				  .ctx = w };
+	struct channel *next = NULL;
 	int r;
 
-	vault_link_close(w);
-	r = channel_new(w->loop, fd, &o, &w->vault);
+	r = channel_new(w->loop, fd, &o, &next);
 	if (r < 0) {
 		cleanup_close(&fd);
 		return r;
 	}
+	timer_stop(&w->tickets);
+	drop_before(&w->vault_link);
+	w->vault_link.before = w->vault;
+	retire(&w->vault_link);
+	w->vault = next;
 	lease_set_vault(w->leases, w->vault);
 	ask_tickets(w);
 	return 0;
@@ -175,6 +210,7 @@ void vault_link_close(struct worker *w)
 	(void)channel_free(ch); /* what waits for it is told that there is no answer */
 	if (w->tls)
 		return;
+	drop_before(&w->vault_link);
 	while ((m = LIST_FIRST(&w->vault_link.minting)))
 		return_call(m);
 	free(TAKE_PTR(w->vault_link.spare));

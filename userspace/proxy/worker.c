@@ -23,9 +23,33 @@
 #define HEAD_MORE   ((size_t)16384) /* what policy and we add to a head */
 #define KEY_ROOM    ((size_t)16384) /* a credential with its prefix */
 #define SOCKETS_US  UINT64_C(5000000)
+#define SHORT_MS    10000u /* for what is open when a policy cannot be used */
 
 /* ---- what the monitor says ---- */
 
+static void on_stop_time(struct timer *t)
+{
+	struct worker *w = container_of(t, struct worker, stop);
+
+	conns_close_all(w);
+	loop_stop(w->loop);
+}
+
+/* Accepts nothing more. `stop`: no request is begun; else a client may be about to send one on an
+ * open connection, and has its answer first. */
+static void wind_down(struct worker *w, bool stop, uint32_t deadline_ms)
+{
+	w->draining = true;
+	w->stopping = w->stopping || stop;
+	listen_close(&w->listeners);
+	resolve_stop(w);
+	if (w->stopping)
+		conns_close_idle(w);
+	timer_start(&w->stop, w->loop, w->conns.n ? (uint64_t)deadline_ms * 1000 : 0, on_stop_time);
+}
+
+/* An image that is whole but of another layout comes from the version after ours: what is open may
+ * end in its own time. For any other cause we are better replaced soon. */
 static void on_policy(struct worker *w, struct msg *m)
 {
 	struct eg_policy_push push;
@@ -39,21 +63,24 @@ static void on_policy(struct worker *w, struct msg *m)
 	memcpy(&push, m->body.p, sizeof(push));
 	r = generation_new(push.generation, m->fds[0], m->fds[1], &g);
 	if (r < 0) {
-		log_error("cannot map policy generation=%u: %s; the old one stays in force",
+		log_error("cannot use policy generation=%u: %s; nothing more is begun under the "
+			  "old one",
 			  push.generation, strerror(-r));
+		wind_down(w, true, r == -EINVAL ? UINT32_MAX : SHORT_MS);
 		return;
 	}
 	w->gen = generation_unref(w->gen);
 	w->gen = g;
 	attest_flush(w->attest, g->number);
-	resolve_restart(w);
+	if (!w->draining)
+		resolve_restart(w);
 }
 
 static void on_listener(struct worker *w, struct msg *m)
 {
 	struct eg_listener l;
 
-	if (m->n_fds != 1 || m->body.n != sizeof(l) || w->stopping)
+	if (m->n_fds != 1 || m->body.n != sizeof(l) || w->draining)
 		return;
 	memcpy(&l, m->body.p, sizeof(l));
 	if (listen_add(w, TAKE_FD(m->fds[0]), l.netns) < 0)
@@ -137,26 +164,13 @@ static void on_conns(struct worker *w, struct msg *m)
 	buf_release(&text);
 }
 
-static void on_stop_time(struct timer *t)
-{
-	struct worker *w = container_of(t, struct worker, stop);
-
-	conns_close_all(w);
-	loop_stop(w->loop);
-}
-
 static void on_stop(struct worker *w, struct msg *m)
 {
 	struct eg_stop stop = { 0 };
 
 	if (m->body.n == sizeof(stop))
 		memcpy(&stop, m->body.p, sizeof(stop));
-	w->stopping = true;
-	listen_close(&w->listeners);
-	resolve_stop(w);
-	conns_close_idle(w);
-	timer_start(&w->stop, w->loop, w->conns.n ? (uint64_t)stop.deadline_ms * 1000 : 0,
-		    on_stop_time);
+	wind_down(w, !stop.drain, stop.deadline_ms);
 }
 
 static void (*const handlers[EG_MSG_COUNT])(struct worker *w, struct msg *m) = {

@@ -66,12 +66,17 @@ static void on_ca_load(struct vault *v, struct msg *m)
 
 /* ---- credentials ---- */
 
+static void revoke_at(struct vault *v, struct peer *p)
+{
+	const struct eg_revoke body = { .generation = keys_generation(v->keys) };
+
+	(void)!channel_send(p->channel, EG_MSG_revoke, &body, sizeof(body), NULL, 0);
+}
+
 static void revoke_leases(struct vault *v)
 {
-	struct eg_revoke body = { .generation = keys_generation(v->keys) };
-
 	for (struct peer *p = v->peers; p; p = p->next)
-		(void)!channel_send(p->channel, EG_MSG_revoke, &body, sizeof(body), NULL, 0);
+		revoke_at(v, p);
 }
 
 static void reading_end(struct reading *r, int error, const struct key *key)
@@ -233,6 +238,9 @@ static int add_peer(struct vault *v, uint32_t index, int fd)
 		p->next->prev = &p->next;
 	v->peers = p;
 	v->n_peers++;
+	/* It may come with leases of a vault before this one, of keys that are no longer. */
+	if (keys_generation(v->keys))
+		revoke_at(v, p);
 	return 0;
 }
 

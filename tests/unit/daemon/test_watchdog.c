@@ -65,15 +65,15 @@ struct children {
 	char how[96];
 };
 
-unsigned children_workers(const struct children *c)
+size_t children_count(const struct children *c)
 {
 	(void)c;
 	return 1;
 }
 
-struct child *children_worker(const struct children *c, unsigned index)
+struct child *children_at(const struct children *c, size_t i)
 {
-	assert_int_equal(index, 0);
+	assert_int_equal(i, 0);
 	return c->worker;
 }
 

@@ -1,0 +1,220 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`egret daemon upgrade`: another binary under load, without a refused connection or a cut stream; or nothing at all."""
+import os
+import threading
+from pathlib import Path
+
+import pytest
+
+from lib.daemon import EGRETD, CommandFailed
+from lib.next import NEXT_VERSION, VERSION
+from lib.pod import Pod
+from lib.policies import agent_policy
+from lib.system import BUILD, members, wait_for
+from lib.workload import Refused, Workload, request
+from lib.world import PROVIDERS
+
+CHAT = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "hi"}]}
+
+
+HANGS = BUILD / "tests/lib/hangs"
+
+
+def exe(pid):
+    try:
+        return os.readlink(f"/proc/{pid}/exe")
+    except OSError:
+        return None
+
+
+@pytest.fixture
+def daemon(make_daemon):
+    return make_daemon(settings={"workers": 2}).start()
+
+
+@pytest.fixture
+def workload(world, daemon):
+    return Workload(world, daemon.ca)
+
+
+@pytest.fixture
+def binary(next_egretd):
+    return next_egretd
+
+
+class Load:
+    """Requests one after the other, each on a connection of its own, until it is left."""
+
+    def __init__(self, workload):
+        self.workload, self.done, self.failed, self.end = workload, 0, [], threading.Event()
+        self.thread = threading.Thread(target=self.run)
+
+    def run(self):
+        while not self.end.is_set():
+            try:
+                status = self.workload.call("POST", "/v1/chat/completions", CHAT).status
+                if status != 200:
+                    self.failed.append(status)
+            except Exception as e:  # whatever it was, a workload saw it
+                self.failed.append(repr(e))
+            self.done += 1
+
+    def __enter__(self):
+        self.thread.start()
+        wait_for(lambda: self.done > 0, what="a first request")
+        return self
+
+    def __exit__(self, *_):
+        self.end.set()
+        self.thread.join()
+
+
+def processes(daemon, state):
+    return [p for p in daemon.egret("status")["processes"] if p["state"] == state]
+
+
+def draining_flows(daemon):
+    return [f for f in daemon.egret("flow", "list") if f.get("draining")]
+
+
+def test_nothing_is_refused_or_cut(world, daemon, workload, binary):
+    world.sim.fail(hold_after=1)
+    stream = workload.open()
+    stream.send(request("POST", "/v1/chat/completions", {**CHAT, "stream": True}))
+    assert stream.head()[0] == 200
+    pid, hooks = daemon.egret("status")["pid"], {p["name"]: p["link_id"] for p in daemon.egret("prog", "list")}
+    before = {p["pid"] for p in processes(daemon, "ready")}
+    with Load(Workload(world, daemon.ca)) as load:
+        # To a later version, and back to an earlier one.
+        for generation, path, version in ((2, binary, NEXT_VERSION), (3, EGRETD, VERSION)):
+            assert daemon.egret("daemon", "upgrade", str(path)) == {"generation": generation, "version": version}
+            assert daemon.egret("status")["version"] == version
+            seen = load.done
+            wait_for(lambda: load.done > seen + 3, what="requests of the new generation")
+    assert load.failed == [] and load.done > 6
+    wait_for(lambda: len(processes(daemon, "draining")) == 1, what="one worker to be left")
+    status = daemon.egret("status")
+    assert (status["pid"], status["generation"]) == (pid, 3)
+    assert {p["name"]: p["link_id"] for p in daemon.egret("prog", "list")} == hooks
+    [drains] = [p for p in status["processes"] if p["state"] == "draining"]
+    assert drains["pid"] in before and drains["role"] == "worker"
+    world.sim.ask("release")
+    assert stream.until(b"[DONE]")
+    stream.close()
+    wait_for(lambda: not processes(daemon, "draining"), what="the end of the old generation")
+    assert {r["key"] for r in world.sim.requests()} == {"right"}  # nobody got there but through egret
+    assert len(world.sim.requests()) == load.done + 1
+    records = daemon.fresh(load.done + 1)
+    assert {r["status"] for r in records} == {200} and len(records) == load.done + 1
+
+
+@pytest.mark.parametrize("content, words", [
+    (Path("/bin/ls").read_bytes(), "unrecognized option"),
+    (Path("/bin/true").read_bytes(), "restart egretd"),
+    (EGRETD.read_bytes()[:4096], "it cannot take over"),
+    (b"no program at all", "Exec format error"),
+], ids=["exits", "another-program", "truncated", "wrong-magic"])
+def test_a_binary_that_cannot_take_over_changes_nothing(world, daemon, workload, content, words):
+    path = world.tmp / "broken"
+    path.write_bytes(content)
+    path.chmod(0o755)
+    before = processes(daemon, "ready")
+    with pytest.raises(CommandFailed) as failed:
+        daemon.egret("daemon", "upgrade", str(path))
+    assert words in str(failed.value)
+    assert [p["pid"] for p in processes(daemon, "ready")] == [p["pid"] for p in before]
+    assert daemon.egret("status")["generation"] == 1
+    assert workload.call("POST", "/v1/chat/completions", CHAT).status == 200
+
+
+def test_a_binary_that_hangs_is_given_up(daemon, workload):
+    """It has 30 seconds, and egretd serves meanwhile."""
+    asked = []
+
+    def ask():
+        with pytest.raises(CommandFailed) as failed:
+            daemon.egret("daemon", "upgrade", str(HANGS))
+        asked.append(failed.value)
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    wait_for(lambda: str(HANGS) in {exe(int(p)) for p in members(daemon.world.daemon_cgroup)}, what="the trial")
+    with pytest.raises(CommandFailed) as failed:
+        daemon.egret("daemon", "upgrade", str(HANGS))
+    assert failed.value.error["reason"] == "busy"
+    assert workload.call("POST", "/v1/chat/completions", CHAT).status == 200
+    thread.join()
+    assert "did not end its trial within 30 s" in str(asked[0])
+    assert daemon.egret("status")["generation"] == 1
+
+
+def test_what_drains_is_governed_by_what_is_in_force_now(world, daemon, workload, binary):
+    """A connection of before the upgrade: a rotated key, a new policy and a vault's death reach it."""
+    fresh = "sk-proj-the-next-key-of-this-provider-987654321"
+    clients = [workload.open() for _ in range(4)]
+    assert [c.ask("POST", "/v1/chat/completions", CHAT).status for c in clients] == [200] * 4
+    assert daemon.egret("daemon", "upgrade", str(binary))["generation"] == 2
+    assert len(draining_flows(daemon)) == 4
+    daemon.put_credential("openai", fresh)
+    world.sim.ask("keys", provider="openai", keys=[fresh])
+    daemon.egret("credential", "reload")
+    assert clients[0].ask("POST", "/v1/chat/completions", CHAT).status == 200
+    [vault] = daemon.children("vault")
+    os.kill(vault, 9)
+    wait_for(lambda: daemon.children("vault") not in ([], [vault]), what="the next vault")
+    assert clients[1].ask("POST", "/v1/chat/completions", CHAT).status == 200
+    assert world.sim.requests()[-1]["key"] == "right"
+    daemon.write_policy(agent_policy(world, {"id": "closed", "when": {"workload": "agent"}, "deny": "closed for the night"}))
+    daemon.egret("policy", "load")
+    assert clients[2].ask("POST", "/v1/chat/completions", CHAT).status == 403
+    wait_for(lambda: len(draining_flows(daemon)) == 1, what="three connections to end with their answer")
+
+
+def test_only_root_and_only_roots_file(world, daemon, binary):
+    with pytest.raises(CommandFailed) as failed:
+        daemon.egret("daemon", "upgrade", str(binary), uid=65534)
+    assert failed.value.error["reason"] == "not_allowed"
+    os.chown(binary, 65534, 65534)
+    with pytest.raises(CommandFailed) as failed:
+        daemon.egret("daemon", "upgrade", str(binary))
+    assert "root" in str(failed.value)
+
+
+def test_a_kill_after_the_step_leaves_traffic_refused(world, daemon, workload, binary):
+    assert daemon.egret("daemon", "upgrade", str(binary))["generation"] == 2
+    daemon.kill()
+    before = world.counter.connections(world)
+    with pytest.raises(Refused):
+        workload.open(timeout=5)
+    assert world.counter.connections(world) == before
+    daemon.start()
+    assert workload.call("POST", "/v1/chat/completions", CHAT).status == 200
+
+
+def test_listeners_in_workloads_namespaces_go_along(world, daemon, binary):
+    pod = Pod(world)
+    world.closers.append(pod.close)
+    wait_for(lambda: pod.connect(PROVIDERS) == 0, what="a listener in the namespace")
+    [row] = daemon.egret("netns", "list")
+    assert daemon.egret("daemon", "upgrade", str(binary))["generation"] == 2
+    assert [pod.connect(PROVIDERS) for _ in range(5)] == [0] * 5
+    [after] = daemon.egret("netns", "list")
+    assert (after["netns"], after["ipv4"], after["ipv6"]) == (row["netns"], row["ipv4"], row["ipv6"])
+    assert pod.call(daemon.ca, PROVIDERS) == 200
+
+
+def test_a_kill_in_the_middle_of_the_step_leaves_traffic_refused(world, daemon, workload, binary):
+    pid, hooks = daemon.egret("status")["pid"], {p["name"]: p["link_id"] for p in daemon.egret("prog", "list")}
+    asked = threading.Thread(target=lambda: pytest.raises(CommandFailed, daemon.egret, "daemon", "upgrade", str(binary)))
+    asked.start()
+    # Executed, and its own children not there yet.
+    wait_for(lambda: os.readlink(f"/proc/{pid}/exe") == str(binary), what="the step")
+    daemon.kill()
+    asked.join()
+    before = world.counter.connections(world)
+    with pytest.raises(Refused):
+        workload.open(timeout=5)
+    assert world.counter.connections(world) == before
+    daemon.start()
+    assert {p["name"]: p["link_id"] for p in daemon.egret("prog", "list")} == hooks
+    assert workload.call("POST", "/v1/chat/completions", CHAT).status == 200
