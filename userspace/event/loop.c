@@ -7,9 +7,17 @@
 
 struct loop {
 	struct ev_loop *ev;
+	ev_prepare prepare; /* runs laters */
+	ev_idle spin; /* keeps the loop from sleeping while some wait for the next turn */
+	uint64_t turn;
+	struct laters laters[2];
+	unsigned at; /* of those that run at the end of this turn; the others in the next */
 	bool in_callback;
 	uint64_t now_us; /* in a callback: 0 until somebody asks */
 };
+
+static void on_prepare(struct ev_loop *ev, ev_prepare *w, int revents);
+static void on_spin(struct ev_loop *ev, ev_idle *w, int revents);
 
 struct loop *loop_new(void)
 {
@@ -22,6 +30,13 @@ struct loop *loop_new(void)
 		free(l);
 		return NULL;
 	}
+	l->turn = 1;
+	TAILQ_INIT(&l->laters[0]);
+	TAILQ_INIT(&l->laters[1]);
+	ev_idle_init(&l->spin, on_spin);
+	ev_prepare_init(&l->prepare, on_prepare);
+	ev_prepare_start(l->ev, &l->prepare);
+	ev_unref(l->ev); /* by itself it is no reason to run on */
 	return l;
 }
 
@@ -160,32 +175,45 @@ void sig_stop(struct sig *s)
 		ev_signal_stop(s->loop->ev, &s->ev);
 }
 
+static void on_spin(struct ev_loop *ev, ev_idle *w, int revents)
+{
+	(void)revents;
+	ev_idle_stop(ev, w);
+}
+
 static void on_prepare(struct ev_loop *ev, ev_prepare *w, int revents)
 {
-	struct later *later = container_of(w, struct later, ev);
-	struct loop *l = later->loop;
+	struct loop *l = container_of(w, struct loop, prepare);
+	struct later *later;
 
 	(void)revents;
-	ev_prepare_stop(ev, w);
-	enter(l);
-	later->on_later(later);
-	l->in_callback = false;
+	while ((later = TAILQ_FIRST(&l->laters[l->at]))) {
+		later_disarm(later);
+		later->ran = l->turn;
+		enter(l);
+		later->on_later(later);
+		l->in_callback = false;
+	}
+	l->at = !l->at;
+	l->turn++;
+	if (!TAILQ_EMPTY(&l->laters[l->at]))
+		ev_idle_start(ev, &l->spin);
 }
 
 void later_arm(struct later *w, struct loop *l, later_fn fn)
 {
-	if (w->loop && ev_is_active(&w->ev))
+	if (w->list)
 		return;
-	w->loop = l;
 	w->on_later = fn;
-	ev_prepare_init(&w->ev, on_prepare);
-	ev_prepare_start(l->ev, &w->ev);
+	w->list = &l->laters[w->ran == l->turn ? !l->at : l->at];
+	TAILQ_INSERT_TAIL(w->list, w, link);
 }
 
 void later_disarm(struct later *w)
 {
-	if (w->loop)
-		ev_prepare_stop(w->loop->ev, &w->ev);
+	if (w->list)
+		TAILQ_REMOVE(w->list, w, link);
+	w->list = NULL;
 }
 
 static void on_idle(struct ev_loop *ev, ev_idle *w, int revents)

@@ -11,6 +11,7 @@
 #include <ev.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/queue.h>
 
 #include "base/cleanup.h"
 
@@ -66,13 +67,16 @@ struct sig {
 void sig_start(struct sig *s, struct loop *l, int signo, sig_fn on_signal);
 void sig_stop(struct sig *s);
 
-/* Runs at the end of each loop iteration in which it is armed, before the loop sleeps: for
- * batching (one write for many records). Arm it again each time. */
+/* Runs at the end of the loop's turn in which it is armed, before the loop sleeps, in the order of
+ * arming: for batching (many writes that wake their readers once). Arm it again each time; what has
+ * run in a turn runs again in the next, and until then the loop does not sleep. */
 struct later;
 typedef void (*later_fn)(struct later *w);
+TAILQ_HEAD(laters, later);
 struct later {
-	ev_prepare ev; /* private */
-	struct loop *loop;
+	TAILQ_ENTRY(later) link; /* private, as all of it */
+	struct laters *list; /* that it is in; NULL: not armed */
+	uint64_t ran; /* turn */
 	later_fn on_later;
 };
 void later_arm(struct later *w, struct loop *l, later_fn on_later);

@@ -22,6 +22,9 @@ struct downstream_ops {
 	int (*end)(struct downstream *d, const struct http_field *trailers, size_t n);
 	/* Sends what is waiting as far as there is room. */
 	void (*flush)(struct downstream *d);
+	/* The same at the end of the loop's turn, so that answers that came together wake their
+	 * readers once. */
+	void (*soon)(struct downstream *d);
 	/* Bytes that still wait; at or over the bound the exchange must not add more. */
 	size_t (*waiting)(const struct downstream *d);
 	/* Body bytes are wanted (again): the carrier delivers those it holds from the loop. */

@@ -52,8 +52,7 @@ void exchange_answered(struct exchange *x)
 	release(x);
 	x->state = EXCHANGE_FLUSH;
 	x->down->ops->deadline(x->down, 0);
-	x->down->ops->flush(x->down);
-	exchange_drained(x);
+	x->down->ops->soon(x->down);
 }
 
 static void cut(struct exchange *x, enum eg_reason reason)

@@ -80,6 +80,7 @@ struct exchange {
 	bool retried;
 	bool stalled; /* the answer is not read: the client has not taken what is there */
 	struct timer again; /* see forward_yield() */
+	struct later first; /* sends the request's head */
 	bool answered; /* the final head is on its way to the client */
 	struct buf held; /* body of an answer that is looked at before it may begin (guard.h);
 			  * max 0: none */

@@ -12,6 +12,7 @@
 void forward_drop(struct exchange *x)
 {
 	timer_stop(&x->again);
+	later_disarm(&x->first);
 	if (x->call)
 		upstream_cancel(TAKE_PTR(x->call));
 	if (x->up)
@@ -114,6 +115,12 @@ void forward_yield(struct exchange *x)
 	timer_start(&x->again, x->w->loop, 0, on_again);
 }
 
+/* At the end of the turn: requests that came together wake the provider's host once. */
+static void on_first(struct later *l)
+{
+	forward_push(container_of(l, struct exchange, first));
+}
+
 static void on_upstream(void *ctx, struct upstream_conn *conn, enum eg_reason reason,
 			const char *detail)
 {
@@ -139,7 +146,7 @@ static void on_upstream(void *ctx, struct upstream_conn *conn, enum eg_reason re
 	forward_expect_body(x);
 	if (!x->body_done)
 		x->down->ops->resume(x->down);
-	forward_push(x);
+	later_arm(&x->first, x->w->loop, on_first);
 }
 
 static void connect_upstream(struct exchange *x, bool fresh)

@@ -239,6 +239,6 @@ void relay_run(struct exchange *x)
 		if (!stream_has_more(x->up->ssl))
 			break;
 	}
-	x->down->ops->flush(x->down);
+	x->down->ops->soon(x->down);
 	forward_watch(x);
 }

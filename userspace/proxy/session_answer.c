@@ -57,6 +57,11 @@ static void flush(struct downstream *d)
 		session_wake(of(d));
 }
 
+static void soon(struct downstream *d)
+{
+	session_wake(of(d));
+}
+
 static size_t waiting(const struct downstream *d)
 {
 	const struct session *s = (const struct session *)d; /* its first member */
@@ -212,6 +217,7 @@ const struct downstream_ops session_ops = {
 	.body = body,
 	.end = end,
 	.flush = flush,
+	.soon = soon,
 	.waiting = waiting,
 	.resume = resume,
 	.deadline = deadline,
