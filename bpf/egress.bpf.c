@@ -58,6 +58,15 @@ static __noinline void report(struct __sk_buff *skb, enum eg_reason reason, cons
 	count_event(ksk->sk_cgrp_data.cgroup, EG_HOOK_EGRESS, reason, &f);
 }
 
+/* Most sockets have no storage of anybody's: no call for those. */
+static __always_inline int is_stamped(struct bpf_sock *sk, const struct sock *ksk)
+{
+	if (!ksk->sk_bpf_storage)
+		return 0;
+	sk = bpf_sk_fullsock(sk);
+	return sk && bpf_sk_storage_get(&eg_stamp, sk, 0, 0);
+}
+
 SEC("cgroup_skb/egress")
 int eg_egress(struct __sk_buff *skb)
 {
@@ -70,9 +79,7 @@ int eg_egress(struct __sk_buff *skb)
 	enum packet_kind kind;
 
 	/* First, because egret's own packets are the most: both sides of every exchange. */
-	if (sk)
-		sk = bpf_sk_fullsock(sk);
-	if (sk && ksk && ksk->sk_bpf_storage && bpf_sk_storage_get(&eg_stamp, sk, 0, 0))
+	if (sk && ksk && is_stamped(sk, ksk))
 		return verdict_allow_counted(EG_HOOK_EGRESS);
 	kind = packet_parse(skb_load, skb, &p);
 	config_unembed(&p.dst);
@@ -89,7 +96,7 @@ int eg_egress(struct __sk_buff *skb)
 	}
 	if (kind == PACKET_PLAIN && is_kernel_reply(skb, &p))
 		return verdict_allow();
-	if (sk)
+	if (sk && bpf_sk_fullsock(sk))
 		report(skb, reason, &p, g.provider);
 	return verdict_drop(EG_HOOK_EGRESS, reason);
 }

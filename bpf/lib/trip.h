@@ -244,15 +244,23 @@ static __always_inline int trip_payload(struct __sk_buff *skb, const struct pack
 	return 0;
 }
 
+/* The packet's own, which need not be the one that the socket is connected to. 0: it is cut short.
+ */
+static __always_inline __u16 trip_port(struct __sk_buff *skb, const struct packet *p)
+{
+	__be16 port;
+	int r = p->l4 == 20 ? skb_load(skb, 20 + 2, &port, 2) : skb_load(skb, p->l4 + 2, &port, 2);
+
+	return r ? 0 : bpf_ntohs(port);
+}
+
 /* Cheap for all but the first payload of a connection: most packets end here. */
 static __always_inline int trip_is_watched(struct __sk_buff *skb, const struct packet *p)
 {
 	struct bpf_sock *sk = skb->sk;
 	struct trip *t;
-	__be16 port;
 
-	if (p->proto != IPPROTO_TCP || !sk || skb_load(skb, p->l4 + 2, &port, 2) ||
-	    !config_is_redirected(bpf_ntohs(port)))
+	if (p->proto != IPPROTO_TCP || !sk || !config_is_redirected(trip_port(skb, p)))
 		return 0;
 	sk = bpf_sk_fullsock(sk);
 	if (!sk || sk->type != SOCK_STREAM)
