@@ -65,7 +65,7 @@ INSTALL := 755:$(B)/egret:bin/egret 755:$(B)/egretd:sbin/egretd \
 	$(call to,share/doc/egret,README.md ARCHITECTURE.md LICENSE) \
 	$(call to,share/man/man5,$(filter %.5,$(MAN))) $(call to,share/man/man8,$(filter %.8,$(MAN))) \
 	$(call to,share/bash-completion/completions,$(COMPLETION)) \
-	$(call to,lib/systemd/system,$(wildcard tools/systemd/*.service)) \
+	$(call to,lib/systemd/system,$(wildcard tools/systemd/*.service tools/systemd/*.socket)) \
 	$(foreach f,$(wildcard tools/systemd/*.sysusers),644:$(f):lib/sysusers.d/$(basename $(notdir $(f))).conf)
 OWN_DIRS := share/egret/schema share/egret share/doc/egret/examples share/doc/egret
 

@@ -9,8 +9,18 @@ import subprocess
 import time
 from pathlib import Path
 
-from .system import BUILD, alive, members, wait_for
+from .system import BUILD, PYTHON, alive, members, wait_for
 
+PASS = """
+import fcntl, os, sys
+names, fds = sys.argv[1], []
+rest = sys.argv[2:]
+while rest[0].isdigit(): fds.append(fcntl.fcntl(int(rest.pop(0)), fcntl.F_DUPFD, 200))
+os.closerange(3, 200)
+for i, fd in enumerate(fds): os.dup2(fd, 3 + i); os.close(fd)
+os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS=str(len(fds)), LISTEN_FDNAMES=names)
+os.execv(rest[0], rest)
+"""
 EGRETD, EGRET = BUILD / "egretd", BUILD / "egret"
 START_SECONDS = 30
 
@@ -33,6 +43,8 @@ class Daemon:
         self.log_file = world.tmp / "egretd.log"
         self.policy_file = world.tmp / "policy.json"
         self.proc, self.prefix, self.mark = None, list(prefix), 0
+        # (name, fd): what it gave to the service manager, if that keeps it, and is to get from it.
+        self.keeps, self.stored, self.passed = False, [], []
         self.blamed = False  # for a crash that the test made itself
         self.credentials_dir.mkdir(mode=0o700, exist_ok=True)
         for name, key in (world.keys if credentials is None else credentials).items():
@@ -61,7 +73,14 @@ class Daemon:
 
     def argv(self, *more):
         sets = [a for k, v in self.settings.items() for a in ("--set", f"{k}={json.dumps(v)}")]
-        return [*self.prefix, str(EGRETD), *sets, *more]
+        return [*self.prefix, *self.passing(), str(EGRETD), *sets, *more]
+
+    def passing(self):
+        """As systemd passes descriptors: from 3 on, named in the environment of the process itself."""
+        if not self.passed:
+            return []
+        names = ":".join(name for name, _ in self.passed)
+        return [PYTHON, "-c", PASS, names, *[str(fd) for _, fd in self.passed]]
 
     def start(self):
         """Starts it and waits until it says READY=1 (sd_notify)."""
@@ -72,7 +91,8 @@ class Daemon:
             notify.settimeout(0.2)
             with open(self.log_file, "ab") as log:
                 self.proc = self.world.start(self.argv(), self.world.daemon_cgroup, stdin=subprocess.DEVNULL,
-                                             stdout=log, stderr=log, env={"NOTIFY_SOCKET": str(notify_path)})
+                                             stdout=log, stderr=log, env={"NOTIFY_SOCKET": str(notify_path)},
+                                             pass_fds=[fd for _, fd in self.passed])
             self.await_ready(notify)
         notify_path.unlink()
         return self
@@ -80,11 +100,26 @@ class Daemon:
     def await_ready(self, notify):
         for _ in range(int(START_SECONDS / 0.2)):
             try:
-                if b"READY=1" in notify.recv(4096).split(b"\n"):
+                text, fds, _, _ = socket.recv_fds(notify, 4096, 1)
+                lines = text.decode().split("\n")
+                self.store(lines, fds)
+                if "READY=1" in lines:
                     return
             except TimeoutError:
                 assert self.proc.poll() is None, "egretd ended before it was ready:\n" + self.log()
         raise AssertionError("egretd is not ready:\n" + self.log())
+
+    def store(self, lines, fds):
+        if "FDSTOREREMOVE=1" in lines:
+            name = lines[1].removeprefix("FDNAME=")
+            for _, fd in [s for s in self.stored if s[0] == name]:
+                os.close(fd)
+            self.stored = [s for s in self.stored if s[0] != name]
+        for fd in fds:
+            if self.keeps and lines[0] == "FDSTORE=1":
+                self.stored.append((lines[1].removeprefix("FDNAME="), fd))
+            else:
+                os.close(fd)
 
     def log(self):
         return self.log_file.read_text(errors="replace") if self.log_file.exists() else ""

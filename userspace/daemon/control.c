@@ -55,8 +55,14 @@ int control_start(struct monitor *m, struct diag *d)
 
 	(void)snprintf(path, sizeof(path), "%s/control.sock", m->config->run_dir);
 	/* Clients of the generation before wait in its queue. */
-	fd = (int)json_integer_value(json_object_get(m->taken, "control"));
-	r = m->taken ? 0 : control_listen(path, d, &fd);
+	if (m->taken) {
+		fd = (int)json_integer_value(json_object_get(m->taken, "control"));
+		m->has_socket_unit = json_integer_value(json_object_get(m->taken, "socket_unit"));
+	} else {
+		fd = TAKE_FD(m->fdstore.control);
+		m->has_socket_unit = fd >= 0;
+	}
+	r = fd >= 0 ? 0 : control_listen(path, d, &fd);
 	if (r < 0)
 		return r;
 	r = control_server_new(m->loop, fd, &o, &m->control);

@@ -6,7 +6,8 @@
  * document of another format, an unknown or missing member, a number out of its range, a descriptor
  * that is not open or named twice is an error.
  *
- *   {"format": 1, "generation": N, "edition": N, "lock": FD, "control": FD, "client": FD,
+ *   {"format": 1, "generation": N, "edition": N, "lock": FD, "control": FD, "socket_unit": 0|1,
+ *    "client": FD,
  *    "listeners": [{"family", "netns", "fds": [FD...]}],
  *    "namespaces": [{"cookie", "fd", "share", "first", "pid", "tid", "start_ns",
  *                    "v4": [FD...], "v6": [FD...]}],

@@ -58,11 +58,12 @@ static int open_group(struct listeners *l, struct group *g)
 	return 0;
 }
 
-/* Of an earlier generation: what waits in their queues is served by ours. */
+/* Of an earlier generation or run: what waits in their queues is served by ours. */
 static int take_group(struct listeners *l, struct group *g)
 {
 	const json_t *list, *v;
 	size_t i, k;
+	int r = 0;
 
 	json_array_foreach(l->opts.given, i, v)
 	{
@@ -73,8 +74,13 @@ static int take_group(struct listeners *l, struct group *g)
 		g->fds = calloc(g->n, sizeof(*g->fds));
 		if (!g->fds)
 			return -ENOMEM;
-		for (k = 0; k < g->n; k++)
+		for (k = 0; k < g->n; k++) {
 			g->fds[k] = (int)json_integer_value(json_array_get(list, k));
+			/* Their stamps went with the hooks, if those did. */
+			r = r < 0 ? r : dataplane_stamp(l->opts.dp, g->fds[k]);
+		}
+		if (r < 0)
+			return r;
 		g->netns = (uint64_t)json_integer_value(json_object_get(v, "netns"));
 		return dataplane_netns_note(l->opts.dp, g->netns);
 	}

@@ -22,8 +22,7 @@ struct listeners_opts {
 	/* IPv6, which could not be had at first, is there now: send it to the workers. */
 	void (*on_late)(void *ctx);
 	void *ctx;
-	const json_t
-		*given; /* what listeners_hand_over() of an earlier generation wrote, or NULL */
+	const json_t *given; /* as listeners_hand_over() writes it: those there are; or NULL */
 };
 
 /* IPv4 must work; IPv6 may be missing here, and is tried again now and then. */

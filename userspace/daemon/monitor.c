@@ -75,6 +75,14 @@ static void on_resolve_limit(struct timer *t)
 	notify("READY=1");
 }
 
+void monitor_keep_listeners(struct monitor *m)
+{
+	json_t *list = listeners_hand_over(m->listeners);
+
+	fdstore_keep(list);
+	json_decref(list);
+}
+
 /* Ready is what workloads are started after: not before their addresses are governed. */
 void monitor_advance(struct monitor *m)
 {
@@ -87,6 +95,7 @@ void monitor_advance(struct monitor *m)
 		timer_start(&m->resolve_limit, m->loop, RESOLVE_US, on_resolve_limit);
 		predecessors_drain(m->children, (uint32_t)m->config->drain_ms);
 		upgrade_done(m);
+		monitor_keep_listeners(m);
 	}
 	if (m->phase == MONITOR_RESOLVING &&
 	    endpoints_tried(m->endpoints) == endpoints_names(m->endpoints)) {
@@ -171,6 +180,7 @@ static void clear(struct monitor *m)
 	m->control = control_server_free(m->control);
 	m->upgrade = upgrade_free(m->upgrade);
 	cleanup_close(&m->upgrade_fd);
+	fdstore_close(&m->fdstore);
 	json_decref(m->taken);
 	m->modes = modes_free(m->modes);
 	m->identity = identity_free(m->identity);
@@ -190,8 +200,10 @@ static void clear(struct monitor *m)
 		m->status = 1;
 	}
 	/* While we hold the lock, or it may be another daemon's. */
-	if (served)
+	if (served && !m->has_socket_unit)
 		state_remove_socket(m->config);
+	if (m->release && m->status == 0)
+		fdstore_forget();
 	m->dp = dataplane_free(m->dp);
 	if (served && m->release && m->status == 0)
 		state_unmount_pins(m->config);
@@ -232,10 +244,9 @@ static int take_over(struct monitor *m, int fd, struct diag *d)
 
 static int run(struct monitor *m, int takeover_fd, struct diag *d)
 {
-	int r = 0;
+	int r;
 
-	if (takeover_fd >= 0)
-		r = take_over(m, takeover_fd, d);
+	r = takeover_fd >= 0 ? take_over(m, takeover_fd, d) : fdstore_take(&m->fdstore);
 	if (r == 0)
 		r = config_load(m->where, d, &m->config);
 	if (r < 0)
@@ -257,7 +268,11 @@ static int run(struct monitor *m, int takeover_fd, struct diag *d)
 int monitor_main(const struct config_where *where, int takeover_fd)
 {
 	struct monitor m = {
-		.where = where, .started_us = clock_wall_us(), .generation = 1, .upgrade_fd = -EBADF
+		.where = where,
+		.started_us = clock_wall_us(),
+		.generation = 1,
+		.upgrade_fd = -EBADF,
+		.fdstore = { .control = -EBADF },
 	};
 	struct diag d = { 0 };
 	char text[900];

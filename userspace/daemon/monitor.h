@@ -17,6 +17,7 @@
 
 #include "base/json.h"
 #include "daemon/config.h"
+#include "daemon/fdstore.h"
 #include "event/loop.h"
 
 enum monitor_phase {
@@ -31,6 +32,8 @@ struct monitor {
 	struct loop *loop;
 	const struct config_where *where;
 	struct config *config;
+	bool has_socket_unit; /* the control socket is the service manager's */
+	struct fdstore fdstore; /* what the service manager had for us, during the start */
 	json_t *taken; /* what an earlier generation left us, during the start; or NULL */
 	uint64_t generation; /* how often this pid has executed a binary, from 1 */
 	unsigned attests; /* that were asked for and not yet answered */

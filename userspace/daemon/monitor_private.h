@@ -11,3 +11,5 @@
  * caller's to free either way.
  */
 int monitor_start(struct monitor *m, struct diag *d) _must_check_;
+/* The service manager keeps a copy of them. */
+void monitor_keep_listeners(struct monitor *m);

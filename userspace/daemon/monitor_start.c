@@ -130,6 +130,7 @@ static void on_late_listener(void *ctx)
 	struct monitor *m = ctx;
 
 	children_send_listeners6(m->children);
+	monitor_keep_listeners(m);
 }
 
 static void store_event(void *ctx, const struct eg_note *note)
@@ -159,7 +160,9 @@ static int make_parts(struct monitor *m, struct diag *d)
 					   .dp = m->dp,
 					   .warnings = m->warnings,
 					   .n = children_workers(m->children),
-					   .given = json_object_get(m->taken, "listeners"),
+					   .given = m->taken
+							    ? json_object_get(m->taken, "listeners")
+							    : m->fdstore.listeners,
 					   .on_late = on_late_listener,
 					   .ctx = m };
 	struct events_opts eo = { .loop = m->loop,
@@ -184,6 +187,8 @@ static int make_parts(struct monitor *m, struct diag *d)
 	int r;
 
 	r = listeners_new(&lo, d, &m->listeners);
+	json_decref(m->fdstore.listeners); /* they are closed where they are kept */
+	m->fdstore.listeners = NULL;
 	if (r == 0)
 		r = namespaces_new(&no, d, &m->namespaces);
 	if (r == 0)

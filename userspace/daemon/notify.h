@@ -5,5 +5,7 @@
 /* "READY=1", "RELOADING=1\n...", "STOPPING=1", "STATUS=..."; nothing happens where nobody asked
  * ($NOTIFY_SOCKET). */
 void notify(const char *state);
+/* The same with a descriptor beside it, which stays the caller's. */
+void notify_fd(const char *state, int fd);
 /* RELOADING=1 with the time that systemd wants beside it. */
 void notify_reloading(void);

@@ -121,10 +121,11 @@ static json_t *describe(struct upgrade *u, int client)
 {
 	struct monitor *m = u->m;
 
-	return json_pack("{si sI sI si si si so so so so}", "format", HANDOVER_FORMAT, "generation",
-			 (json_int_t)m->generation + 1, "edition",
+	return json_pack("{si sI sI si si si si so so so so}", "format", HANDOVER_FORMAT,
+			 "generation", (json_int_t)m->generation + 1, "edition",
 			 (json_int_t)m->edition->generation + 1, "lock", dataplane_lock_fd(m->dp),
-			 "control", control_server_fd(m->control), "client", client, "listeners",
+			 "control", control_server_fd(m->control), "socket_unit",
+			 (int)m->has_socket_unit, "client", client, "listeners",
 			 listeners_hand_over(m->listeners), "namespaces",
 			 namespaces_hand_over(m->namespaces), "slabs",
 			 predecessors_hand_over_slabs(m->children), "children",

@@ -41,14 +41,14 @@ static int close_fds(void **state)
 static json_t *whole(void)
 {
 	json_t *doc = json_pack(
-		"{si si si si si si s[{si si s[ii]}] s[{si si si si si si si s[i] s[i]}]"
+		"{si si si si si si si s[{si si s[ii]}] s[{si si si si si si si s[i] s[i]}]"
 		" s[{si si si}] s[{si si si si si si si}]}",
 		"format", HANDOVER_FORMAT, "generation", 2, "edition", 3, "lock", fds[0], "control",
-		fds[1], "client", fds[2], "listeners", "family", 2, "netns", 1, "fds", fds[3],
-		fds[4], "namespaces", "cookie", 7, "fd", fds[5], "share", 4, "first", 0, "pid", 100,
-		"tid", 100, "start_ns", 9, "v4", fds[6], "v6", fds[7], "slabs", "number", 0, "fd",
-		fds[8], "wake", fds[9], "children", "role", 8, "index", 0, "slab", 0, "generation",
-		1, "pid", 101, "channel", fds[10], "started_us", 1);
+		fds[1], "socket_unit", 0, "client", fds[2], "listeners", "family", 2, "netns", 1,
+		"fds", fds[3], fds[4], "namespaces", "cookie", 7, "fd", fds[5], "share", 4, "first",
+		0, "pid", 100, "tid", 100, "start_ns", 9, "v4", fds[6], "v6", fds[7], "slabs",
+		"number", 0, "fd", fds[8], "wake", fds[9], "children", "role", 8, "index", 0,
+		"slab", 0, "generation", 1, "pid", 101, "channel", fds[10], "started_us", 1);
 
 	assert_non_null(doc);
 	return doc;
