@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
  * Every map, with who writes it, who reads it and what a full one means. None is ever pinned: a pin
- * can be opened by uid 0 of a user namespace. A layout change needs a new EG_ABI_VERSION, which is
- * the name of the directory that holds the links' pins.
+ * can be opened by uid 0 of a user namespace. A layout change is a new number in EG_MAPS.
  */
 #pragma once
 

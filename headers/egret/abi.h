@@ -4,8 +4,8 @@
  *
  * Every integer is in host order unless its type says otherwise. Addresses are always 16 bytes in
  * network order; IPv4 is written as ::ffff:a.b.c.d, so that one lookup serves both families.
- * Nothing here is stored across versions: a layout change is a new map (EG_ABI_VERSION in its
- * name's place, see bpf/lib/maps.h), never a reinterpretation of an old one.
+ * Nothing here is reinterpreted: a layout change is a new map (its number in EG_MAPS, names.h),
+ * made beside the old one.
  */
 #pragma once
 
@@ -13,7 +13,7 @@
 
 #include "egret/reasons.h"
 
-#define EG_ABI_VERSION 1
+#define EG_ABI_VERSION 1 /* of the directory of pins */
 
 /* The port of the proxy's listeners, on 127.0.0.1 and ::1 of each network namespace. */
 #define EG_PROXY_PORT  15001

@@ -2,31 +2,32 @@
 /* Names and places that more than one process or program must agree on. */
 #pragma once
 
-/* BPF maps: X(name, what it holds). At most 15 characters each. */
+/* BPF maps: X(name, layout, what it holds). At most 15 characters each. The layout is a number that
+ * changes with what key or value mean: another version of egret then makes a map of its own. */
 #define EG_MAPS(X)                                                                                 \
-	X(eg_stamp, "sockets of egret itself, the only exemption")                                 \
-	X(eg_cflow, "flow record on the client's socket")                                          \
-	X(eg_aflow, "flow record on the accepted socket")                                          \
-	X(eg_tuple, "flow records between SYN and accept")                                         \
-	X(eg_endpoint, "governed addresses")                                                       \
-	X(eg_count, "decisions by hook and reason")                                                \
-	X(eg_events, "kernel events")                                                              \
-	X(eg_limit, "rate of events by cgroup and reason")                                         \
-	X(eg_name, "names whose addresses are learned from DNS")                                   \
-	X(eg_resolver, "resolvers whose answers are believed")                                     \
-	X(eg_learned, "addresses learned from DNS and server names, by cgroup")                    \
-	X(eg_netns, "network namespaces that have a listener")                                     \
-	X(eg_veth, "devices of workloads' network namespaces")                                     \
-	X(eg_switch, "whether policy has modes at all")                                            \
-	X(eg_mode, "capture and egress of a cgroup")                                               \
-	X(eg_allow, "addresses on allow-lists")                                                    \
-	X(eg_allow_name, "names on allow-lists")                                                   \
-	X(eg_allow_rule, "what a rule of an allow-list lets through")                              \
-	X(eg_allowed, "addresses of allowed names, by cgroup")                                     \
-	X(eg_asked, "names of addresses that are not allowed, by cgroup")                          \
-	X(eg_open, "sockets that a rule or a peer opened")                                         \
-	X(eg_trip, "connections whose server name was looked for")                                 \
-	X(eg_sni, "server names being read")
+	X(eg_stamp, 1, "sockets of egret itself, the only exemption")                              \
+	X(eg_cflow, 1, "flow record on the client's socket")                                       \
+	X(eg_aflow, 1, "flow record on the accepted socket")                                       \
+	X(eg_tuple, 1, "flow records between SYN and accept")                                      \
+	X(eg_endpoint, 1, "governed addresses")                                                    \
+	X(eg_count, 1, "decisions by hook and reason")                                             \
+	X(eg_events, 1, "kernel events")                                                           \
+	X(eg_limit, 1, "rate of events by cgroup and reason")                                      \
+	X(eg_name, 1, "names whose addresses are learned from DNS")                                \
+	X(eg_resolver, 1, "resolvers whose answers are believed")                                  \
+	X(eg_learned, 1, "addresses learned from DNS and server names, by cgroup")                 \
+	X(eg_netns, 1, "network namespaces that have a listener")                                  \
+	X(eg_veth, 1, "devices of workloads' network namespaces")                                  \
+	X(eg_switch, 1, "whether policy has modes at all")                                         \
+	X(eg_mode, 1, "capture and egress of a cgroup")                                            \
+	X(eg_allow, 1, "addresses on allow-lists")                                                 \
+	X(eg_allow_name, 1, "names on allow-lists")                                                \
+	X(eg_allow_rule, 1, "what a rule of an allow-list lets through")                           \
+	X(eg_allowed, 1, "addresses of allowed names, by cgroup")                                  \
+	X(eg_asked, 1, "names of addresses that are not allowed, by cgroup")                       \
+	X(eg_open, 1, "sockets that a rule or a peer opened")                                      \
+	X(eg_trip, 1, "connections whose server name was looked for")                              \
+	X(eg_sni, 1, "server names being read")
 
 /* BPF programs: X(name, attach point as bpftool prints it, attached in this order). */
 #define EG_PROGS(X)                                                                                \

@@ -388,7 +388,7 @@ def test_root_of_a_user_namespace_cannot_reach_the_pins(egret):
 
 
 def test_maps_are_not_pinned(egret):
-    names = {p.name for p in (egret.pins / "v1").iterdir()}
+    names = {p.name for p in (egret.pins / "v1").iterdir() if not p.is_symlink()}
     assert len(names) == 13
     assert all(n.startswith("eg_") for n in names)
     assert not names & {"eg_stamp", "eg_cflow", "eg_aflow", "eg_endpoint", "eg_tuple", "eg_count"}

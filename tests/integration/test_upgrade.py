@@ -218,3 +218,76 @@ def test_a_kill_in_the_middle_of_the_step_leaves_traffic_refused(world, daemon, 
     daemon.start()
     assert {p["name"]: p["link_id"] for p in daemon.egret("prog", "list")} == hooks
     assert workload.call("POST", "/v1/chat/completions", CHAT).status == 200
+
+
+def layouts(daemon):
+    """What stands beside the pins, as {map: layout}."""
+    return dict(word.split("=") for word in beside(daemon, "readlink").split())
+
+
+def beside(daemon, *argv):
+    path = daemon.run_dir / "bpf/v1/layouts"
+    done = daemon.world.run_in(daemon.world.outside, [*argv, path])
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def pretend(daemon, *maps):
+    """As if what is attached came from a version that had another layout of these maps."""
+    was = layouts(daemon)
+    assert set(maps) <= set(was)
+    beside(daemon, "rm")
+    beside(daemon, "ln", "-s", " ".join(f"{m}={9 if m in maps else n}" for m, n in was.items()))
+
+
+def map_ids(daemon):
+    """But for the one that every start makes anew."""
+    return {m["name"]: m["id"] for m in daemon.egret("map", "list") if m["name"] != "eg_veth"}
+
+
+def test_maps_of_another_layout_are_left_and_new_ones_made_beside_them(world, daemon, workload, binary):
+    """The links stay, the programs are replaced in place; nobody is refused, no stream cut."""
+    other = {"eg_endpoint", "eg_name", "eg_mode", "eg_learned", "eg_netns", "eg_limit"}
+    world.sim.fail(hold_after=1)
+    stream = workload.open()
+    stream.send(request("POST", "/v1/chat/completions", {**CHAT, "stream": True}))
+    assert stream.head()[0] == 200
+    pretend(daemon, *other)
+    before, links = map_ids(daemon), {p["name"]: p["link_id"] for p in daemon.egret("prog", "list")}
+    with Load(Workload(world, daemon.ca)) as load:
+        assert daemon.egret("daemon", "upgrade", str(binary))["generation"] == 2
+        seen = load.done
+        wait_for(lambda: load.done > seen + 3, what="requests of the new generation")
+    after = map_ids(daemon)
+    assert load.failed == []
+    assert {name for name in before if before[name] != after[name]} == other
+    assert {p["name"]: p["link_id"] for p in daemon.egret("prog", "list")} == links
+    assert set(layouts(daemon).values()) == {"1"}
+    world.sim.ask("release")
+    assert stream.until(b"[DONE]")
+    assert {r["key"] for r in world.sim.requests()} == {"right"}
+
+
+@pytest.mark.parametrize("how", ["every", "changing"])
+def test_a_start_on_maps_that_it_knows_nothing_of(world, daemon, workload, how):
+    """Also after a change from one to the other that was interrupted."""
+    before = map_ids(daemon)
+    if how == "every":
+        pretend(daemon, *layouts(daemon))
+    else:
+        beside(daemon, "rm")
+        beside(daemon, "ln", "-s", "changing")
+    daemon.kill()
+    left = world.counter.connections(world)
+    with pytest.raises(Refused):
+        workload.open(timeout=5)
+    assert world.counter.connections(world) == left
+    daemon.start()
+    assert not set(before.values()) & set(map_ids(daemon).values())
+    assert workload.call("POST", "/v1/chat/completions", CHAT).status == 200
+    assert set(layouts(daemon).values()) == {"1"}
+    # And the next start finds them.
+    kept = map_ids(daemon)
+    daemon.kill()
+    daemon.start()
+    assert map_ids(daemon) == kept

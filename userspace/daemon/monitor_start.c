@@ -237,6 +237,10 @@ int monitor_start(struct monitor *m, struct diag *d)
 		r = make_modes(m, d);
 	if (r == 0)
 		r = dataplane_attach(m->dp, d);
+	if (r == 0 && dataplane_new_maps(m->dp))
+		log_info("the programs attached before had maps of another layout: maps made "
+			 "beside them=%u",
+			 dataplane_new_maps(m->dp));
 	if (r == 0)
 		r = event_store_new(&m->event_store);
 	if (r == 0)

@@ -233,7 +233,8 @@ json_t *namespaces_hand_over(const struct namespaces *n)
 	return list;
 }
 
-static bool take_fds(struct namespace *ns, unsigned family, const json_t *list)
+static bool take_fds(struct dataplane *dp, struct namespace *ns, unsigned family,
+		     const json_t *list)
 {
 	size_t n = json_array_size(list);
 
@@ -242,8 +243,12 @@ static bool take_fds(struct namespace *ns, unsigned family, const json_t *list)
 	if (n > NAMESPACE_GROUP || (ns->family[0].is_open && n != ns->n))
 		return false;
 	ns->n = (unsigned)n;
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
 		ns->family[family].fd[i] = (int)json_integer_value(json_array_get(list, i));
+		/* Their stamps went with the map, if that did. */
+		if (dataplane_stamp(dp, ns->family[family].fd[i]) < 0)
+			return false;
+	}
 	ns->family[family].is_open = true;
 	return true;
 }
@@ -267,7 +272,7 @@ static int take_one(struct namespaces *n, json_t *v)
 	ns->witness.tgid = pid;
 	ns->witness.tid = tid;
 	ns->witness.start_ns = (uint64_t)start_ns;
-	if (!take_fds(ns, 0, v4) || !take_fds(ns, 1, v6))
+	if (!take_fds(n->opts.dp, ns, 0, v4) || !take_fds(n->opts.dp, ns, 1, v6))
 		return -EPROTO;
 	return namespace_is_up(ns) ? dataplane_netns_note(n->opts.dp, ns->cookie) : 0;
 }

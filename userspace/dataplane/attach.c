@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "dataplane/layouts.h"
 #include "dataplane/state.h"
 #include "dataplane/veth_private.h"
 
@@ -75,6 +76,16 @@ static int attach_one(struct dataplane *dp, unsigned i, struct diag *d)
 	return dp->in.prog[i] < 0 ? fail(dp, d, -errno, "keep", i) : 0;
 }
 
+static int say_layouts(struct dataplane *dp, struct diag *d)
+{
+	int r = layouts_done(dp->pins);
+
+	if (r < 0)
+		(void)diag_at(d, 0, 0, "cannot write the layouts of maps beside the pins in %s: %s",
+			      dp->pins, strerror(-r));
+	return r;
+}
+
 int dataplane_attach(struct dataplane *dp, struct diag *d)
 {
 	char path[4096];
@@ -87,9 +98,14 @@ int dataplane_attach(struct dataplane *dp, struct diag *d)
 		(void)diag_at(d, 0, 0, "cannot make %s: %s", path, strerror(-r));
 		return r;
 	}
+	/* Interrupted, it must not be taken for one or the other. */
+	if (dataplane_new_maps(dp))
+		r = layouts_begin(dp->pins);
 	for (unsigned i = 0; r == 0 && i < PINS_PROG_COUNT; i++)
 		r = attach_one(dp, i, d);
-	return r < 0 ? r : veth_adopt(dp, d);
+	if (r == 0)
+		r = veth_adopt(dp, d);
+	return r < 0 ? r : say_layouts(dp, d);
 }
 
 /* Redirects end first and the gate last: on the way, governed connections are refused. */
@@ -114,7 +130,9 @@ int dataplane_release(struct dataplane *dp, struct diag *d)
 	r = veth_release(dp, d);
 	if (r < 0)
 		return r;
-	r = pins_path(dp->pins, NULL, path, sizeof(path));
+	r = layouts_remove(dp->pins);
+	if (r == 0)
+		r = pins_path(dp->pins, NULL, path, sizeof(path));
 	if (r == 0 && rmdir(path) < 0 && errno != ENOENT)
 		r = -errno;
 	if (r < 0)

@@ -79,6 +79,8 @@ int dataplane_attach(struct dataplane *dp, struct diag *d) _must_check_;
 int dataplane_release(struct dataplane *dp, struct diag *d) _must_check_;
 /* Links of an earlier daemon were found by dataplane_open(); endpoints survive in them. */
 bool dataplane_adopted(const struct dataplane *dp);
+/* Maps that were made beside those of the attached programs, whose layout is another. */
+unsigned dataplane_new_maps(const struct dataplane *dp);
 /* What inspect.h reads; borrowed, valid while dp is, complete after dataplane_attach(). */
 const struct inspect *dataplane_inspect(const struct dataplane *dp);
 int dataplane_lock_fd(const struct dataplane *dp); /* borrowed */

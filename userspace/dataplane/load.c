@@ -102,25 +102,20 @@ static bool is_same_shape(const struct bpf_map *map, int fd)
 	       info.max_entries == bpf_map__max_entries(map);
 }
 
-/* Programs of both generations must meet in the same maps. Counters and events may start anew (a
- * new reason makes them larger); the others may not change without a new EG_ABI_VERSION. */
-static int reuse_maps(struct dataplane *dp, struct diag *d)
+/* Programs of both generations meet in the same maps, but for those of another layout or shape: a
+ * new one is made beside the old, which goes with the programs that used it. What it held is
+ * written anew before it is needed, or learned again; connections that are being made are refused.
+ * (eg_veth no program on a cgroup holds: it is new each time, see veth_adopt().)
+ */
+static int reuse_maps(struct dataplane *dp)
 {
 	for (unsigned i = 0; i < PINS_MAP_COUNT; i++) {
 		struct bpf_map *map = bpf_object__find_map_by_name(dp->skel->obj, pins_map_name(i));
 
-		if (dp->in.map[i] < 0)
-			continue;
-		if (map && is_same_shape(map, dp->in.map[i])) {
-			if (bpf_map__reuse_fd(map, dp->in.map[i]) < 0)
-				return -errno;
-			continue;
-		}
-		if (i == PINS_eg_count || i == PINS_eg_events || i == PINS_eg_limit)
-			continue;
-		(void)diag_at(d, 0, 0, "the attached %s has another layout: release it first",
-			      pins_map_name(i));
-		return -EPROTO;
+		if (dp->in.map[i] < 0 || !map || !is_same_shape(map, dp->in.map[i]))
+			dp->n_new_maps += i != PINS_eg_veth;
+		else if (bpf_map__reuse_fd(map, dp->in.map[i]) < 0)
+			return -errno;
 	}
 	return 0;
 }
@@ -150,7 +145,7 @@ static int load(struct dataplane *dp, const struct dataplane_opts *o, struct dia
 		return r;
 	}
 	set_config(dp->skel, o);
-	r = reuse_maps(dp, d);
+	r = reuse_maps(dp);
 	if (r < 0)
 		return r;
 	if (egret_bpf__load(dp->skel) < 0) {
@@ -245,6 +240,11 @@ struct dataplane *dataplane_free(struct dataplane *dp)
 bool dataplane_adopted(const struct dataplane *dp)
 {
 	return dp->adopted;
+}
+
+unsigned dataplane_new_maps(const struct dataplane *dp)
+{
+	return dp->adopted ? dp->n_new_maps : 0;
 }
 
 const struct inspect *dataplane_inspect(const struct dataplane *dp)

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "dataplane/layouts.h"
 #include "egret/abi.h"
 
 static const struct {
@@ -19,8 +20,9 @@ static const struct {
 
 static const struct {
 	const char *name, *text;
+	unsigned layout;
 } maps[] = {
-#define X(name, text) { #name, text },
+#define X(name, layout, text) { #name, text, layout },
 	EG_MAPS(X)
 #undef X
 };
@@ -43,6 +45,11 @@ const char *pins_map_name(unsigned map)
 const char *pins_map_text(unsigned map)
 {
 	return maps[map].text;
+}
+
+unsigned pins_map_layout(unsigned map)
+{
+	return maps[map].layout;
 }
 
 void pins_init(struct inspect *in)
@@ -151,6 +158,24 @@ static int take_prog(unsigned i, struct inspect *in)
 	return 0;
 }
 
+/* What this build would read wrongly. */
+static int leave_others(const char *dir, struct diag *d, struct inspect *in)
+{
+	bool known[PINS_MAP_COUNT];
+	int r = layouts_read(dir, known);
+
+	if (r < 0)
+		return diag_at(d, 0, 0, "cannot read the layouts of maps beside the pins in %s: %s",
+			       dir, strerror(-r));
+	for (unsigned i = 0; i < PINS_MAP_COUNT; i++) {
+		if (known[i])
+			continue;
+		cleanup_close(&in->map[i]);
+		in->map[i] = -EBADF;
+	}
+	return 0;
+}
+
 int pins_read(const char *dir, struct diag *d, struct inspect *in)
 {
 	char path[4096];
@@ -168,7 +193,7 @@ int pins_read(const char *dir, struct diag *d, struct inspect *in)
 		if (r < 0)
 			(void)diag_at(d, 0, 0, "cannot read the pin %s: %s", path, strerror(-r));
 	}
-	return r;
+	return r < 0 ? r : leave_others(dir, d, in);
 }
 
 unsigned pins_links(const struct inspect *in)

@@ -20,7 +20,7 @@ enum pins_prog {
 };
 
 enum pins_map {
-#define X(name, text) PINS_##name,
+#define X(name, layout, text) PINS_##name,
 	EG_MAPS(X)
 #undef X
 		PINS_MAP_COUNT
@@ -35,7 +35,8 @@ struct inspect {
 
 void pins_init(struct inspect *in);
 void pins_close(struct inspect *in);
-/* Fills what is pinned in `dir`. Fine when nothing is. -EPROTO: pins of another ABI version. */
+/* Fills what is pinned in `dir`. Fine when nothing is. A map of another layout (layouts.h) counts
+ * as none. -EPROTO: pins of another ABI version. */
 int pins_read(const char *dir, struct diag *d, struct inspect *in) _must_check_;
 unsigned pins_links(const struct inspect *in);
 /* Id of the cgroup a link holds; 0: that cgroup is gone and the link holds nothing. */
@@ -50,3 +51,4 @@ const char *pins_prog_name(unsigned prog);
 const char *pins_prog_type(unsigned prog);
 const char *pins_map_name(unsigned map);
 const char *pins_map_text(unsigned map);
+unsigned pins_map_layout(unsigned map); /* that this build reads */

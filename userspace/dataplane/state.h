@@ -15,6 +15,7 @@ struct dataplane {
 	struct ring_buffer *events;
 	int lock_fd;
 	int cgroup_fd;
+	unsigned n_new_maps;
 	bool adopted;
 	struct veth *veths; /* devices with the backstop */
 	unsigned n_veths;
