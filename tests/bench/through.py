@@ -83,13 +83,14 @@ def measure(world):
 
 def show(rounds):
     print("\npassed through: medians of rounds; ratios are medians round by round")
-    print(f"{'':12}{'64 KiB and back':>16}{'to direct':>10}{'bulk':>9}{'to splice':>10}{'relay CPU':>11}"
+    print(f"{'':12}{'64 KiB and back':>16}{'to direct':>10}{'bulk':>9}{'to direct':>10}{'to splice':>10}{'relay CPU':>11}"
           f"{'new connection, 64 KiB':>24}")
-    print(f"{'':12}{'µs':>16}{'':>10}{'MB/s':>9}{'':>10}{'µs/64 KiB':>11}{'µs':>24}")
+    print(f"{'':12}{'µs':>16}{'':>10}{'MB/s':>9}{'':>10}{'':>10}{'µs/64 KiB':>11}{'µs':>24}")
     for kind, mine in rounds.items():
         mid = {key: median(r[key] for r in mine) for key in mine[0]}
         to_direct = median(a["turn_us"] / b["turn_us"] for a, b in zip(mine, rounds["direct"]))
+        bulk = median(b["mb_s"] / a["mb_s"] for a, b in zip(mine, rounds["direct"]))
         to_splice = median(a["mb_s"] / b["mb_s"] for a, b in zip(mine, rounds["splice"]))
         cpu = "" if kind == "direct" else f"{mid['cpu_us']:.1f}"
-        print(f"{kind:12}{mid['turn_us']:16.1f}{to_direct:9.2f}×{mid['mb_s']:9.0f}{to_splice:9.2f}×{cpu:>11}"
+        print(f"{kind:12}{mid['turn_us']:16.1f}{to_direct:9.2f}×{mid['mb_s']:9.0f}{bulk:9.2f}×{to_splice:9.2f}×{cpu:>11}"
               f"{mid['fresh_us']:24.0f}")
