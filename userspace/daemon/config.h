@@ -48,7 +48,8 @@ struct config {
 	char *cgroup, *run_dir, *state_dir, *policy, *credentials_dir, *control_group;
 	char *log_level, *log_format;
 	char *user_worker, *user_vault, *user_recorder, *user_bpffs;
-	struct config_list catalogue, resolvers, dns_trust, upstream_trust, upstream_allow;
+	struct config_list catalogue, resolvers, dns_trust, upstream_trust, upstream_allow,
+		engine_sockets;
 	struct config_credential *credentials;
 	size_t n_credentials;
 	struct config_run *run;

@@ -35,6 +35,9 @@ const struct config_key config_keys[] = {
 	{ "run", CONFIG_RUN, FIELD(run), "[]", 0, 0, NULL, true,
 	  "Who besides root may use `egret run`: {\"user\" or \"group\", \"workloads\": [names, or \"*\"]}. "
 	  "A process that is a workload by its cgroup cannot make itself another." },
+	{ "containers.sockets", CONFIG_LIST, FIELD(engine_sockets), "[]", 0, 0, NULL, false,
+	  "Sockets of container engines (\"/run/docker.sock\", \"/run/podman/podman.sock\") that are asked for image "
+	  "and labels of a container, where workloads match by these. Whoever answers there is believed." },
 	{ "workers", CONFIG_NUMBER, FIELD(workers), "0", 0, 256, NULL, false,
 	  "Worker processes. 0: one a CPU." },
 	{ "drain_ms", CONFIG_NUMBER, FIELD(drain_ms), "86400000", 0, 7 * 24 * HOUR_MS, NULL, true,

@@ -18,11 +18,13 @@
 #include "daemon/listeners.h"
 #include "daemon/modes.h"
 #include "daemon/namespaces.h"
+#include "daemon/reload.h"
 #include "daemon/predecessors.h"
 #include "daemon/runs.h"
 #include "daemon/state.h"
 #include "daemon/sweeper.h"
 #include "daemon/users.h"
+#include "daemon/warnings.h"
 #include "daemon/watchdog.h"
 #include "dataplane/dataplane.h"
 #include "egret/names.h"
@@ -48,15 +50,39 @@ static int open_dataplane(struct monitor *m, struct diag *d)
 	return r < 0 ? r : dataplane_open(&h.opts, d, &m->dp);
 }
 
+static void on_engine(void *ctx, const char *socket, const char *error)
+{
+	struct monitor *m = ctx;
+	char subject[160];
+
+	(void)snprintf(subject, sizeof(subject), "engine %s", socket);
+	if (error)
+		warnings_set(
+			m->warnings, subject,
+			"containers.sockets: %s: %s: entries of \"match\" with image or labels "
+			"do not hold for containers that nothing is known of",
+			socket, error);
+	else
+		warnings_clear(m->warnings, subject);
+}
+
 static int make_identity(struct monitor *m, struct diag *d)
 {
 	struct identity_opts o = { .cgroup = dataplane_cgroup(m->dp),
 				   .cgroup_run = EG_CGROUP_RUN,
 				   .proc = "/proc",
+				   .engines = (const char *const *)m->config->engine_sockets.v,
+				   .n_engines = m->config->engine_sockets.n,
+				   .on_engine = on_engine,
+				   .ctx = m,
 				   .hash_bytes_max = HASH_BYTES };
 	int r = identity_new(m->loop, &o, &m->identity);
 
-	return r < 0 ? r : identity_load(m->identity, m->edition->doc, m->edition->generation, d);
+	if (r == 0)
+		r = identity_load(m->identity, m->edition->doc, m->edition->generation, d);
+	if (r == 0)
+		reload_engines(m);
+	return r;
 }
 
 static int first_edition(struct monitor *m, struct diag *d)

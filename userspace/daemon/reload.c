@@ -69,6 +69,7 @@ static void put_in_force(struct monitor *m, struct edition *e)
 	else
 		warnings_clear(m->warnings, "modes");
 	sweeper_modes(m->sweeper);
+	reload_engines(m);
 	children_send_policy(m->children);
 	cover_names(m);
 	(void)edition_free(old);
@@ -134,6 +135,17 @@ static int check_config(struct monitor *m, struct diag *d, struct config **ret)
 	else
 		warnings_clear(m->warnings, "restart");
 	return 0;
+}
+
+void reload_engines(struct monitor *m)
+{
+	if (identity_wants_engine(m->identity) && m->config->engine_sockets.n == 0)
+		warnings_set(m->warnings, "containers",
+			     "the policy asks for image or labels of containers, and nobody can "
+			     "tell them: these entries hold for none; name the engine's socket in "
+			     "containers.sockets");
+	else
+		warnings_clear(m->warnings, "containers");
 }
 
 void reload_group(struct monitor *m)

@@ -15,5 +15,7 @@ int reload_policy(struct monitor *m, const struct slice *text, const char *name,
 int reload_all(struct monitor *m, struct diag *d, const char **ret_reason) _must_check_;
 /* Who may look, as configured. */
 void reload_group(struct monitor *m);
+/* Warns where the policy asks for what only a container engine knows, and none is configured. */
+void reload_engines(struct monitor *m);
 /* Level and format of the log, as configured. */
 void reload_log(const struct config *c);

@@ -9,6 +9,7 @@
 
 #include "base/utf8.h"
 #include "identity/cgroupfs.h"
+#include "identity/engine.h"
 #include "identity/exe.h"
 #include "identity/flow_of.h"
 #include "identity/hasher.h"
@@ -29,6 +30,7 @@ struct identity {
 	struct cgroupfs cgroups;
 	struct mounts_host mounts;
 	struct hasher *hasher;
+	struct engines *engines;
 	struct selectors *selectors; /* NULL: no policy yet, everybody is unknown */
 	uint32_t generation;
 	char *proc;
@@ -36,10 +38,11 @@ struct identity {
 	struct user users[USERS];
 };
 
-/* One question, while its program is hashed. */
+/* One question, while its program is hashed or its container's engine is asked. */
 struct asking {
 	struct identity *id;
 	struct eg_flow flow;
+	bool is_hashed, has_asked; /* done, well or not: not begun again */
 	struct exe_key key; /* of the program that is read */
 	identity_fn fn;
 	void *ctx;
@@ -58,6 +61,10 @@ enum hashing { HASH_MAY_START, HASH_FAILED };
 
 int identity_new(struct loop *l, const struct identity_opts *o, struct identity **ret)
 {
+	const struct engines_opts eo = { .sockets = o->engines,
+					 .n_sockets = o->n_engines,
+					 .on_state = o->on_engine,
+					 .ctx = o->ctx };
 	struct identity *id = calloc(1, sizeof(*id));
 	int r;
 
@@ -69,6 +76,8 @@ int identity_new(struct loop *l, const struct identity_opts *o, struct identity 
 		r = mounts_host_open(&id->mounts, o->proc);
 	if (r == 0)
 		r = hasher_new(l, o->hash_bytes_max, &id->hasher);
+	if (r == 0)
+		r = engines_new(l, &eo, &id->engines);
 	id->proc = strdup(o->proc);
 	if (r == 0 && (!id->proc || asprintf(&id->run, "/%s/", o->cgroup_run) < 0)) {
 		id->run = NULL;
@@ -87,6 +96,7 @@ struct identity *identity_free(struct identity *id)
 	if (!id)
 		return NULL;
 	/* First: who still waits is answered from the rest. */
+	id->engines = engines_free(id->engines);
 	id->hasher = hasher_free(id->hasher);
 	(void)selectors_free(id->selectors);
 	cgroupfs_close(&id->cgroups);
@@ -110,6 +120,11 @@ int identity_load(struct identity *id, const struct json_doc *policy, uint32_t g
 	id->generation = generation;
 	memset(id->users, 0, sizeof(id->users));
 	return 0;
+}
+
+bool identity_wants_engine(const struct identity *id)
+{
+	return id->selectors && id->selectors->wants_engine;
 }
 
 const char *identity_match_text(const struct identity *id, unsigned index)
@@ -319,10 +334,11 @@ static void fill_principal(struct identity *id, const struct eg_flow *flow, stru
 }
 
 static void on_hashed(void *ctx, int error, const uint8_t *sha256);
+static void on_engine(void *ctx);
 
 /* Reads the program, to ask again later. */
-static int start_hash(struct identity *id, const struct eg_flow *flow, struct exe *exe,
-		      uint32_t workload, identity_fn fn, void *ctx)
+static int start_hash(struct identity *id, const struct asking *q, struct exe *exe,
+		      uint32_t workload)
 {
 	struct asking *a = malloc(sizeof(*a));
 	int fd = a ? exe_open(exe) : -ENOMEM, r;
@@ -331,7 +347,9 @@ static int start_hash(struct identity *id, const struct eg_flow *flow, struct ex
 		free(a);
 		return fd;
 	}
-	*a = (struct asking){ id, *flow, exe->key, fn, ctx };
+	*a = *q;
+	a->is_hashed = true;
+	a->key = exe->key;
 	r = hasher_start(id->hasher, fd, &exe->key, workload, on_hashed, a);
 	if (r < 0)
 		free(a);
@@ -362,29 +380,58 @@ static const uint8_t *find_hash(struct identity *id, struct exe *exe, const stru
 	return hash && exe_is_recorded(exe) && exe->readable ? hash : NULL;
 }
 
+/* Asks what the container is, to ask again later. */
+static int start_engine(struct identity *id, const struct asking *q, const struct place *place)
+{
+	struct asking *a = malloc(sizeof(*a));
+	int r;
+
+	if (!a)
+		return -ENOMEM;
+	*a = *q;
+	a->has_asked = true;
+	r = engines_ask(id->engines, place->container, on_engine, a);
+	if (r < 0)
+		free(a);
+	return r;
+}
+
 static struct match match_caller(struct identity *id, const struct eg_flow *flow,
 				 struct evidence *e, const uint8_t *hash, enum hashing hashing)
 {
 	if (flow->flags & EG_FLOW_KTHREAD || look_at_cgroup(id, flow, flow->cgroup, e) < 0)
 		return (struct match){ .reason = EG_REASON_identity_unavailable };
+	e->facts.engine = engines_find(id->engines, e->place.container);
 	return find_stricter(id, flow, e, hash, hashing);
 }
 
-/* `again`: the same question, after its program was read; sha256 NULL: that failed. */
-static void attest(struct identity *id, const struct eg_flow *flow, const struct asking *again,
-		   const uint8_t *sha256, identity_fn fn, void *ctx)
+/* Somebody's entries ask for what only the engine knows, and it has not been asked. */
+static bool wants_engine(const struct identity *id, const struct asking *q,
+			 const struct evidence *e)
 {
-	enum hashing hashing = again ? HASH_FAILED : HASH_MAY_START;
+	return !q->has_asked && identity_wants_engine(id) && e->place.container.n &&
+	       !e->place.nested && !e->facts.engine;
+}
+
+/* sha256: of the program that q has just had hashed; NULL: none, or that failed. */
+static void attest(struct identity *id, const struct asking *q, const uint8_t *sha256)
+{
+	enum hashing hashing = q->is_hashed ? HASH_FAILED : HASH_MAY_START;
+	const struct eg_flow *flow = &q->flow;
 	struct evidence e = { 0 };
 	struct eg_principal p;
 	const uint8_t *hash;
 	struct match m;
 
 	look_at_process(id, flow, &e);
-	hash = find_hash(id, &e.exe, again, sha256);
+	hash = find_hash(id, &e.exe, q, sha256);
 	m = match_caller(id, flow, &e, hash, hashing);
+	if (wants_engine(id, q, &e) && start_engine(id, q, &e.place) == 0) {
+		evidence_done(&e);
+		return;
+	}
 	if (m.needs_hash) {
-		int r = start_hash(id, flow, &e.exe, m.workload, fn, ctx);
+		int r = start_hash(id, q, &e.exe, m.workload);
 
 		if (r == 0) {
 			evidence_done(&e);
@@ -398,7 +445,7 @@ static void attest(struct identity *id, const struct eg_flow *flow, const struct
 	if (!hash && m.reason == EG_REASON_allowed)
 		hash_for_the_record(id, &e.exe);
 	evidence_done(&e);
-	fn(ctx, &p);
+	q->fn(q->ctx, &p);
 }
 
 static void on_hashed(void *ctx, int error, const uint8_t *sha256)
@@ -406,12 +453,21 @@ static void on_hashed(void *ctx, int error, const uint8_t *sha256)
 	_cleanup_free_ struct asking *a = ctx;
 
 	/* The process may have changed and the policy been replaced: all is looked at once more. */
-	attest(a->id, &a->flow, a, error ? NULL : sha256, a->fn, a->ctx);
+	attest(a->id, a, error ? NULL : sha256);
+}
+
+static void on_engine(void *ctx)
+{
+	_cleanup_free_ struct asking *a = ctx;
+
+	attest(a->id, a, NULL);
 }
 
 void identity_attest(struct identity *id, const struct eg_flow *flow, identity_fn fn, void *ctx)
 {
-	attest(id, flow, NULL, NULL, fn, ctx);
+	const struct asking q = { .id = id, .flow = *flow, .fn = fn, .ctx = ctx };
+
+	attest(id, &q, NULL);
 }
 
 int identity_flow_of(struct identity *id, pid_t pid, struct eg_flow *ret)

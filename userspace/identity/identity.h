@@ -30,6 +30,11 @@ struct identity_opts {
 	const char *cgroup; /* directory the hooks are attached to */
 	const char *cgroup_run; /* below it: where `egret run` puts commands: RUN/WORKLOAD/ID */
 	const char *proc; /* "/proc"; another one in tests */
+	/* Sockets of container engines, and what is told of them: see engine.h. */
+	const char *const *engines;
+	size_t n_engines;
+	void (*on_engine)(void *ctx, const char *socket, const char *error);
+	void *ctx;
 	uint64_t hash_bytes_max; /* an executable larger than this is not hashed: it does not match
 				  */
 };
@@ -41,6 +46,8 @@ struct identity *identity_free(struct identity *id);
  * every principal made from then on. Indexes as in policy/compile.h. */
 int identity_load(struct identity *id, const struct json_doc *policy, uint32_t generation,
 		  struct diag *d) _must_check_;
+/* Some entry asks for an image or labels; a container engine must be there to say them. */
+bool identity_wants_engine(const struct identity *id);
 /* The same without putting it in force (`policy check`). */
 int identity_check(const struct json_doc *policy, struct diag *d) _must_check_;
 

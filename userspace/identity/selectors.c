@@ -47,6 +47,30 @@ static bool unit_holds(struct slice wanted, const struct place *place)
 	       path_holds(slice_of(slash + 1, wanted.n - at - 1), place->user_unit);
 }
 
+static bool image_holds(struct slice wanted, const struct engine_facts *f)
+{
+	return path_holds(wanted, slice_str(f->image)) ||
+	       path_holds(wanted, slice_str(f->image_id));
+}
+
+/* What the engine says of it; nothing is said: nothing holds. Nor below somebody's own subtree, who
+ * may call himself by the id of any container. */
+static bool engine_holds(const struct selector *sel, const struct place *place,
+			 const struct engine_facts *f)
+{
+	if (!sel->image.n && !sel->n_labels)
+		return true;
+	if (!f || place->nested || (sel->image.n && !image_holds(sel->image, f)))
+		return false;
+	for (size_t i = 0; i < sel->n_labels; i++) {
+		struct slice value = engine_facts_label(f, sel->labels[i].name);
+
+		if (!value.p || !path_holds(sel->labels[i].value, value))
+			return false;
+	}
+	return true;
+}
+
 static bool container_holds(const struct selector *sel, const struct place *place)
 {
 	if (!place->container.n && !place->pod_uid[0])
@@ -76,7 +100,8 @@ static bool selector_holds(const struct selectors *s, const struct selector *sel
 		return false;
 	if (sel->unit.n && !unit_holds(sel->unit, f->place))
 		return false;
-	if (sel->in_container && !container_holds(sel, f->place))
+	if (sel->in_container &&
+	    (!container_holds(sel, f->place) || !engine_holds(sel, f->place, f->engine)))
 		return false;
 	/* Last: it asks the kernel. */
 	return !sel->exe.n ||

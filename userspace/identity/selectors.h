@@ -10,12 +10,17 @@
 #include "base/json.h"
 #include "base/names.h"
 #include "base/pool.h"
+#include "identity/engine_reply.h"
 #include "identity/exe.h"
 #include "identity/place.h"
 
 #define SELECTORS_PATTERNS_MAX 1024 /* entries without any exact member */
 #define SELECTORS_DEPTH_MAX    32 /* components of a cgroup's path that entries may name */
 #define SELECTORS_FOUND_MAX    32
+
+struct selector_label {
+	struct slice name, value; /* value: a pattern */
+};
 
 struct selector {
 	uint32_t workload;
@@ -24,6 +29,9 @@ struct selector {
 	struct slice cgroup; /* absolute below the mount; matches what is below it too */
 	struct slice unit, exe;
 	struct slice container, pod_uid; /* container: at least 12 hex digits from its start */
+	struct slice image; /* pattern of the image's name or id, as the engine says */
+	struct selector_label *labels; /* all must hold */
+	size_t n_labels;
 	enum place_runtime runtime;
 	uint32_t uid, gid;
 	bool run, in_container; /* in_container: "container" is there */
@@ -52,6 +60,7 @@ struct selectors {
 	size_t n, room;
 	uint32_t patterns; /* number + 1 of the first without a key */
 	size_t n_patterns;
+	bool wants_engine; /* some entry asks for an image or labels */
 	struct selectors_workload *workloads; /* 0 is `unknown` */
 	size_t n_workloads;
 };
@@ -69,6 +78,7 @@ struct selectors_facts {
 	const struct place *place;
 	uint32_t uid, gid;
 	struct exe *exe;
+	const struct engine_facts *engine; /* NULL: what the engine says is not known */
 	bool cgroup_alone; /* nothing else is known: entries that ask for more do not hold */
 };
 

@@ -191,6 +191,46 @@ static int read_pod_uid(struct selectors_reading *r, const char *key, json_t *va
 	return r->sel.pod_uid.p ? 0 : -ENOMEM;
 }
 
+static int read_image(struct selectors_reading *r, const char *key, json_t *value)
+{
+	if (!is_string(value, ENGINE_TEXT_MAX))
+		return selectors_members_bad(
+			r, key,
+			"an image's name (\"docker.io/library/agent:*\") or id (\"sha256:...\")");
+	r->sel.image = keep(r, value);
+	r->s->wants_engine = true;
+	return r->sel.image.p ? 0 : -ENOMEM;
+}
+
+static int read_labels(struct selectors_reading *r, const char *key, json_t *value)
+{
+	size_t n = json_object_size(value);
+	const char *name;
+	json_t *wanted;
+
+	if (!json_is_object(value) || n == 0 || n > ENGINE_LABELS_MAX)
+		return selectors_members_bad(
+			r, key, "an object of labels: {\"com.example.team\": \"research\"}");
+	r->sel.labels = pool_zalloc(&r->s->pool, n * sizeof(*r->sel.labels));
+	if (!r->sel.labels)
+		return -ENOMEM;
+	json_object_foreach(value, name, wanted)
+	{
+		struct selector_label *l = &r->sel.labels[r->sel.n_labels++];
+
+		if (!*name || !json_is_string(wanted) ||
+		    json_string_length(wanted) > ENGINE_TEXT_MAX)
+			return selectors_members_bad(
+				r, key, "an object of labels whose values are strings or patterns");
+		l->name = pool_dup(&r->s->pool, slice_str(name));
+		l->value = keep(r, wanted);
+		if (!l->name.p || !l->value.p)
+			return -ENOMEM;
+	}
+	r->s->wants_engine = true;
+	return 0;
+}
+
 struct member {
 	const char *name;
 	member_fn read;
@@ -219,18 +259,18 @@ static int read_members(struct selectors_reading *r, const struct member *member
 
 static int read_container(struct selectors_reading *r, const char *key, json_t *value)
 {
-	static const char *const names[] = { "id", "runtime", "pod_uid", NULL };
+	static const char *const names[] = { "id", "runtime", "pod_uid", "image", "labels", NULL };
 	static const struct member members[] = {
-		{ "id", read_container_id },
-		{ "runtime", read_runtime },
-		{ "pod_uid", read_pod_uid },
-		{ NULL, NULL },
+		{ "id", read_container_id }, { "runtime", read_runtime },
+		{ "pod_uid", read_pod_uid }, { "image", read_image },
+		{ "labels", read_labels },   { NULL, NULL },
 	};
 	int ret;
 
 	if (!json_is_object(value) || !json_object_size(value))
 		return selectors_members_bad(r, key,
-					     "an object with \"id\", \"runtime\" or \"pod_uid\"");
+					     "an object with \"id\", \"runtime\", \"pod_uid\", "
+					     "\"image\" or \"labels\"");
 	ret = json_doc_only(r->doc, r->d, value, names);
 	r->sel.in_container = true;
 	return ret < 0 ? ret : read_members(r, members, value);

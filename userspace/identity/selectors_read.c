@@ -115,8 +115,8 @@ static int read_entry(struct selectors_reading *r, json_t *match, size_t i)
 	if (ret == 0)
 		ret = selectors_members_read(r);
 	/* With "exe" it takes the program as well, unless the workload acts on whole cgroups. */
-	r->sel.by_cgroup = !r->sel.has_uid && !r->sel.has_gid && !r->sel.exe.n &&
-			   (r->has_modes || !r->has_exe);
+	r->sel.by_cgroup = !r->sel.has_uid && !r->sel.has_gid && !r->sel.exe.n && !r->sel.image.n &&
+			   !r->sel.n_labels && (r->has_modes || !r->has_exe);
 	return ret < 0 ? ret : add_selector(r);
 }
 

@@ -104,25 +104,43 @@ static int read_egress(struct reading *r)
 	return read_list(r, egress, allow);
 }
 
+/* A member of an entry that a cgroup's path does not tell; NULL: there is none. */
+static const char *beyond_cgroup(const json_t *entry)
+{
+	static const char *const others[] = { "user", "group", "exe" }, *const engine[] = {
+		"image", "labels"
+	};
+	const json_t *container = json_object_get(entry, "container");
+
+	for (size_t i = 0; i < ARRAY_SIZE(others); i++)
+		if (json_object_get(entry, others[i]))
+			return others[i];
+	for (size_t i = 0; i < ARRAY_SIZE(engine); i++)
+		if (json_object_get(container, engine[i]))
+			return engine[i];
+	return NULL;
+}
+
 /* The kernel knows the cgroup alone. */
 static int check_match(struct reading *r)
 {
-	static const char *const others[] = { "user", "group", "exe" };
 	const json_t *match = json_object_get(r->workload, "match");
 	const char *member = json_object_get(r->workload, "egress") ? "egress" : "capture";
 
 	if (!json_object_get(r->workload, member))
 		return 0;
-	for (size_t i = 0; i < json_array_size(match); i++)
-		for (size_t k = 0; k < ARRAY_SIZE(others); k++)
-			if (json_object_get(json_array_get(match, i), others[k]))
-				return json_doc_error_at(
-					r->doc, r->d, match, i,
-					"workload \"%s\": \"%s\" acts on whole cgroups, so an "
-					"entry of \"match\" may hold cgroup, run, unit and "
-					"container only: take \"%s\" out, or make it a workload of "
-					"its own without \"%s\"",
-					r->name, member, others[k], member);
+	for (size_t i = 0; i < json_array_size(match); i++) {
+		const char *other = beyond_cgroup(json_array_get(match, i));
+
+		if (other)
+			return json_doc_error_at(
+				r->doc, r->d, match, i,
+				"workload \"%s\": \"%s\" acts on whole cgroups, so an entry of "
+				"\"match\" may hold cgroup, run, unit and container (id, runtime, "
+				"pod_uid) only: take \"%s\" out, or make it a workload of its own "
+				"without \"%s\"",
+				r->name, member, other, member);
+	}
 	return 0;
 }
 

@@ -38,6 +38,7 @@ static int compile(const char *workloads, const char *attached, struct diag *d,
 struct who {
 	const char *cgroup, *run;
 	uint32_t uid, gid;
+	const struct engine_facts *engine;
 };
 
 /* Names of all that match, in order: "a c". */
@@ -54,6 +55,7 @@ static const char *find(const struct selectors *s, struct who who, char *ret, si
 		.uid = who.uid,
 		.gid = who.gid,
 		.exe = &exe,
+		.engine = who.engine,
 	};
 	size_t n, used = 0;
 
@@ -175,6 +177,41 @@ static void containers(void **state)
 	       (struct who){ .cgroup = rootless }, "a");
 }
 
+static void images_and_labels(void **state)
+{
+	static const char image[] =
+		"\"a\":{\"match\":[{\"container\":{\"image\":\"docker.io/team/*:1.*\"}}]}";
+	static const char by_id[] = "\"a\":{\"match\":[{\"container\":{\"image\":\"sha256:77\"}}]}";
+	static const char labels[] = "\"a\":{\"match\":[{\"container\":{\"labels\":"
+				     "{\"team\":\"res*\",\"tier\":\"1\"}}}]}";
+	static const char rootless[] = "\"a\":{\"match\":[{\"unit\":\"user@1000.service/*.scope\","
+				       "\"container\":{\"image\":\"**\"}}]}";
+	static const char user[] =
+		"/user.slice/user-1000.slice/user@1000.service/libpod-" ID ".scope";
+	static char name[] = "docker.io/team/agent:1.2", id[] = "sha256:77";
+	struct engine_facts f = { name, id, json_pack("{ss ss}", "team", "research", "tier", "1") };
+	struct engine_facts other = { name, id, json_pack("{ss}", "team", "research") };
+	struct who box = { .cgroup = "/docker/" ID, .engine = &f },
+		   bare = { .cgroup = "/docker/" ID };
+	struct who lacks = { .cgroup = "/docker/" ID, .engine = &other };
+
+	(void)state;
+	expect(image, box, "a");
+	expect(image, bare, "");
+	expect(by_id, box, "a");
+	expect("\"a\":{\"match\":[{\"container\":{\"image\":\"docker.io/team/agent\"}}]}", box, "");
+	expect(labels, box, "a");
+	expect(labels, lacks, "");
+	expect(labels, bare, "");
+	expect("\"a\":{\"match\":[{\"container\":{\"labels\":{\"team\":\"Research\"}}}]}", box, "");
+	/* Forged: whoever has a subtree of his own can be called by any container's id there. */
+	expect(rootless, (struct who){ .cgroup = user, .engine = &f }, "");
+	/* Not a container at all. */
+	expect(image, (struct who){ .cgroup = "/docker", .engine = &f }, "");
+	json_decref(f.labels);
+	json_decref(other.labels);
+}
+
 static void users_and_run(void **state)
 {
 	(void)state;
@@ -283,7 +320,13 @@ static void mistakes_are_named(void **state)
 		{ "{\"match\":[{\"user\":4294967295}]}", "a user of this host" },
 		{ "{\"match\":[{\"group\":\"no-such-group\"}]}", "a group of this host" },
 		{ "{\"match\":[{\"container\":{}}]}", "an object with" },
-		{ "{\"match\":[{\"container\":{\"image\":\"x\"}}]}", "unknown member \"image\"" },
+		{ "{\"match\":[{\"container\":{\"images\":\"x\"}}]}", "did you mean \"image\"" },
+		{ "{\"match\":[{\"container\":{\"image\":\"\"}}]}", "an image's name" },
+		{ "{\"match\":[{\"container\":{\"image\":[\"x\"]}}]}", "an image's name" },
+		{ "{\"match\":[{\"container\":{\"labels\":{}}}]}", "an object of labels" },
+		{ "{\"match\":[{\"container\":{\"labels\":[\"a=b\"]}}]}", "an object of labels" },
+		{ "{\"match\":[{\"container\":{\"labels\":{\"a\":1}}}]}", "values are strings" },
+		{ "{\"match\":[{\"container\":{\"labels\":{\"\":\"b\"}}}]}", "values are strings" },
 		{ "{\"match\":[{\"container\":{\"id\":\"4f2d8c1a90b\"}}]}", "12 to 64" },
 		{ "{\"match\":[{\"container\":{\"id\":\"4F2D8C1A90BE\"}}]}", "12 to 64" },
 		{ "{\"match\":[{\"container\":{\"runtime\":\"lxc\"}}]}", "\"docker\"" },
@@ -397,6 +440,7 @@ int main(void)
 		cmocka_unit_test(relative_cgroups_begin_where_the_hooks_are),
 		cmocka_unit_test(units),
 		cmocka_unit_test(containers),
+		cmocka_unit_test(images_and_labels),
 		cmocka_unit_test(users_and_run),
 		cmocka_unit_test(all_members_of_one_entry_must_hold),
 		cmocka_unit_test(the_first_in_the_document_comes_first),

@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Workloads by image and labels of their container: what podman says, and what a socket says that is no engine."""
+import json
+import socket
+import subprocess
+import threading
+
+import pytest
+
+from lib.container import Podman, Runc
+from lib.daemon import CommandFailed, Daemon
+from lib.pod import CALL
+from lib.policies import CHAT_MODELS
+from lib.system import PYTHON, wait_for
+from lib.world import PROVIDERS
+
+RULE = {"id": "boxes", "when": {"workload": "box", "provider": ["openai"], "model": CHAT_MODELS}, "allow": {}}
+
+
+# As clients do: a refused connection is tried once more in a moment.
+TRY = """
+import socket, time
+def connect(address, port=443):
+    for _ in range(50):
+        s = socket.socket()
+        s.settimeout(20)
+        if s.connect_ex((address, port)) == 0: return s
+        time.sleep(0.1)
+    raise SystemExit("refused all the time")
+socket.create_connection = lambda to, timeout=None: connect(*to)
+"""
+ASK = json.dumps({"ca": "/egret/run/ca.pem", "address": PROVIDERS, "host": "api.openai.com"})
+
+
+def start(world, container, sockets, **settings):
+    d = Daemon(world, {"workloads": {"box": {"match": [{"container": container}]}}, "rules": [RULE]},
+               settings={"containers.sockets": [str(s) for s in sockets], **settings})
+
+    def end():
+        d.stop()
+        d.nothing_left()
+    world.closers.append(end)
+    return d.start()
+
+
+def described(box_id, image="docker.io/team/agent:1.2", labels=None, **more):
+    return {"Id": box_id, "Image": "sha256:" + "ab" * 32, "Config": {"Image": image, "Labels": labels}, **more}
+
+
+class Engine:
+    """Answers each connection with what `says` makes of its request; counts them."""
+
+    def __init__(self, world, says, name="engine.sock"):
+        self.path, self.says, self.asked = world.tmp / name, says, []
+        self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.listener.bind(str(self.path))
+        self.listener.listen(64)
+        self.held = []
+        self.thread = threading.Thread(target=self.serve, daemon=True)
+        self.thread.start()
+        world.closers.append(self.close)
+
+    def serve(self):
+        while True:
+            try:
+                conn, _ = self.listener.accept()
+            except OSError:
+                return
+            request = conn.recv(65536).decode()
+            self.asked.append(request.split(" ")[1])
+            answer = self.says(request.split("/")[2])
+            if answer is None:
+                self.held.append(conn)
+                continue
+            try:
+                conn.sendall(answer)
+            except OSError:
+                pass
+            conn.close()
+
+    def close(self):
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+        self.thread.join()
+        for conn in self.held:
+            conn.close()
+
+
+def ok(body, status="200 OK", **headers):
+    text = body if isinstance(body, bytes) else json.dumps(body).encode()
+    fields = {"Content-Type": "application/json", "Content-Length": len(text), "Connection": "close", **headers}
+    lines = [f"HTTP/1.1 {status}", *(f"{k}: {v}" for k, v in fields.items()), "", ""]
+    return "\r\n".join(lines).encode() + text
+
+
+def statuses(world):
+    """Of a container's requests: its output, and the record's workload."""
+    box = Runc(world, [PYTHON, "-c", TRY + CALL, ASK], cgroup="docker")
+    return box.output().split(), box
+
+
+def workload_of(daemon):
+    return daemon.record()["workload"]
+
+
+def test_podman_says_image_and_labels(world):
+    """The real thing: podman's API service, and a container that it made."""
+    boxes = Podman(world, ["sleep", "300"], options=["--label", "com.example.team=research", "--name", "box"])
+    wait_for(lambda: boxes.proc.poll() is None and named(world, boxes), 60, "the container")
+    path = world.tmp / "podman.sock"
+    service = world.start([*boxes.base, "system", "service", "--time=0", f"unix://{path}"], world.outside,
+                          stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    world.closers.append(lambda: (service.terminate(), service.wait(20)))
+    wait_for(path.exists, 30, "podman's socket")
+    daemon = start(world, {"runtime": "podman", "labels": {"com.example.team": "res*"}}, [path])
+    done = world.run_in(world.outside, [*boxes.base, "exec", "box", PYTHON, "-c", TRY + CALL, ASK])
+    assert done.stdout.split() == ["200"], done.stderr
+    assert workload_of(daemon) == "box"
+    daemon.write_policy({"workloads": {"box": {"match": [{"container": {"labels": {"com.example.team": "sales"}}}]}}, "rules": [RULE]})
+    daemon.egret("policy", "load")
+    daemon.mark_now()
+    done = world.run_in(world.outside, [*boxes.base, "exec", "box", PYTHON, "-c", TRY + CALL, ASK])
+    assert done.stdout.split() == ["403"], done.stderr
+    assert workload_of(daemon) == "unknown"
+
+
+def named(world, boxes):
+    done = world.run_in(world.outside, [*boxes.base, "ps", "-q", "--filter", "name=box"])
+    return done.stdout.strip()
+
+
+@pytest.mark.parametrize("container, status", [
+    ({"image": "docker.io/team/*:1.*"}, "200"), ({"image": "sha256:" + "ab" * 32}, "200"),
+    ({"labels": {"team": "research", "tier": "?"}}, "200"), ({"image": "docker.io/team/agent"}, "403"),
+    ({"image": "docker.io/*"}, "403"), ({"labels": {"team": "Research"}}, "403"),
+    ({"labels": {"team": "research", "more": "*"}}, "403"), ({"image": "docker.io/**", "runtime": "podman"}, "403"),
+])
+def test_what_the_engine_says_decides(world, container, status):
+    engine = Engine(world, lambda box: ok(described(box, labels={"team": "research", "tier": "1"})))
+    daemon = start(world, container, [engine.path])
+    out, box = statuses(world)
+    assert out == [status] and daemon.record()["container"] == box.id
+    assert set(engine.asked) == {f"/containers/{box.id}/json"} and len(engine.asked) == 1
+
+
+def test_the_first_that_knows_it_is_believed(world):
+    none = Engine(world, lambda box: ok({"message": "no such container"}, "404 Not Found"), "a.sock")
+    knows = Engine(world, lambda box: ok(described(box)), "b.sock")
+    daemon = start(world, {"image": "**agent*"}, [world.tmp / "nobody.sock", none.path, knows.path])
+    assert statuses(world)[0] == ["200"]
+    assert len(none.asked) == len(knows.asked) == 1
+    assert any("nobody.sock" in w for w in daemon.egret("status")["warnings"])
+
+
+@pytest.mark.parametrize("says", [
+    lambda box: None, lambda box: b"", lambda box: b"SSH-2.0-OpenSSH\r\n", lambda box: b"HTTP/1.1 200 OK\r\n\r\n" + b"{",
+    lambda box: ok(described(box[::-1])), lambda box: ok(b"[" * 100000), lambda box: ok(b"x" * (2 << 20)),
+    lambda box: ok(described(box), "500 Oops"), lambda box: ok(described(box))[:-3],
+    lambda box: ok(described(box, labels={"team": 1})), lambda box: b"HTTP/1.1 200 OK\r\nA: " + b"x" * 100000,
+    lambda box: ok(described(box), **{"Transfer-Encoding": "chunked"}),
+], ids=["silent", "hangs-up", "ssh", "cut-json", "another", "deep", "huge", "500", "cut", "labels", "head", "smuggled"])
+def test_what_is_no_answer_matches_nothing(world, says):
+    engine = Engine(world, says)
+    daemon = start(world, {"image": "**"}, [engine.path])
+    assert statuses(world)[0] == ["403"]
+    assert workload_of(daemon) == "unknown" and len(engine.asked) == 1
+    [warning] = [w for w in daemon.egret("status")["warnings"] if "engine.sock" in w]
+    assert "image or labels" in warning
+
+
+def test_without_a_socket_a_warning_says_so(world):
+    daemon = start(world, {"image": "**"}, [])
+    assert any("containers.sockets" in w for w in daemon.egret("status")["warnings"])
+    assert statuses(world)[0] == ["403"]
+
+
+def test_modes_act_on_cgroups_alone(world):
+    daemon = start(world, {"runtime": "docker"}, [])
+    daemon.write_policy({"workloads": {"box": {"match": [{"container": {"image": "**"}}], "capture": "tls"}}, "rules": []})
+    with pytest.raises(CommandFailed) as failed:
+        daemon.egret("policy", "load")
+    assert '"image"' in str(failed.value) and "whole cgroups" in str(failed.value)
