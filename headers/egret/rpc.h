@@ -15,7 +15,8 @@
 #include "egret/abi.h"
 
 /* Of all that follows. Processes of two versions of egret meet when one is upgraded to the other:
- * then only if both have this number. Appending a message keeps it; changing one raises it. */
+ * then only if both have this number. Appending a message that processes of an earlier version are
+ * not sent keeps it; changing one raises it. */
 #define EG_RPC_VERSION 1
 
 #define EG_MSG_MAX     65536 /* header and body */
@@ -51,6 +52,7 @@ _Static_assert(sizeof(struct eg_msg_header) == 16, "struct eg_msg_header is ABI"
  *   trust       fd: PEM bundle of upstream CAs, replaces the one before
  *   slab        fds: the worker's slab (worker), or a worker's slab to drain (recorder), and the
  *               eventfd that wakes the recorder; struct eg_slab
+ *   log_level   struct eg_log_level: what is less important is no longer written
  *   slab_orphan struct eg_slab: that worker died: close its open records
  * child -> monitor
  *   ready       the child is sandboxed and serves
@@ -98,7 +100,8 @@ _Static_assert(sizeof(struct eg_msg_header) == 16, "struct eg_msg_header is ABI"
 	X(credential_drop, EG_MONITOR, 1024)                                                       \
 	X(query, EG_MONITOR, 65000)                                                                \
 	X(event, EG_MONITOR, 2048)                                                                 \
-	X(listener_drop, EG_MONITOR, 64)
+	X(listener_drop, EG_MONITOR, 64)                                                           \
+	X(log_level, EG_MONITOR, 64)
 
 enum eg_msg_type {
 	EG_MSG_none,
@@ -143,6 +146,10 @@ struct eg_listener {
 
 struct eg_slab {
 	__u32 worker, slots;
+};
+
+struct eg_log_level {
+	__u32 level, pad; /* enum log_level */
 };
 
 struct eg_sockets {
@@ -254,6 +261,7 @@ EG_RPC_SIZE(eg_peer, 8);
 EG_RPC_SIZE(eg_policy_push, 8);
 EG_RPC_SIZE(eg_listener, 16);
 EG_RPC_SIZE(eg_slab, 8);
+EG_RPC_SIZE(eg_log_level, 8);
 EG_RPC_SIZE(eg_sockets, 8);
 EG_RPC_SIZE(eg_principal, 904);
 EG_RPC_SIZE(eg_resolved, 1296);

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Policy and configuration change while egret serves: atomically, or not at all with a place and cause."""
 import json
+import os
 import signal
 
 import pytest
@@ -153,3 +154,29 @@ def test_check_changes_nothing(make_daemon, world):
     done = world.run_in(world.daemon_cgroup, daemon.argv("--check"))
     assert done.returncode == 0, done.stderr
     assert not daemon.run_dir.exists() or not any(daemon.run_dir.iterdir())
+
+
+def lines(daemon, level, module):
+    return [line for line in daemon.log().splitlines() if f"lvl={level} mod={module} " in line]
+
+
+def kill_vault(daemon):
+    [vault] = daemon.children("vault")
+    os.kill(vault, signal.SIGKILL)
+    wait_for(lambda: daemon.children("vault") not in ([], [vault]), what="the next vault")
+
+
+def test_the_log_level_reaches_every_process_at_once(make_daemon):
+    """The vault's lines of one level, and the worker's of another, before and after; and their successors'."""
+    daemon = make_daemon(settings={"log.level": "warn"}).start()
+    assert not lines(daemon, "info", "vault")
+    assert daemon.egret("log", "level", "info") == {"level": "info"}
+    daemon.egret("ca", "rotate")
+    wait_for(lambda: lines(daemon, "info", "vault"), what="a line of the vault's")
+    kill_vault(daemon)
+    wait_for(lambda: lines(daemon, "warn", "worker"), what="a line of the worker's")
+    assert daemon.egret("log", "level", "error") == {"level": "error"}
+    seen = len(daemon.log())
+    kill_vault(daemon)
+    daemon.egret("ca", "rotate")
+    assert {line.split()[1] for line in daemon.log()[seen:].splitlines()} == {"lvl=error"}

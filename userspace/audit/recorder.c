@@ -159,13 +159,24 @@ static void on_stop(struct recorder *r, struct msg *m)
 	finish(r, q.deadline_ms ? q.deadline_ms * 1000ull : ORPHANED_US);
 }
 
+static void on_log_level(struct recorder *r, struct msg *m)
+{
+	struct eg_log_level q;
+
+	(void)r;
+	if (m->body.n != sizeof(q))
+		return;
+	memcpy(&q, m->body.p, sizeof(q));
+	log_set_level(q.level);
+}
+
 static const struct {
 	uint16_t type;
 	void (*run)(struct recorder *r, struct msg *m);
 } table[] = {
 	{ EG_MSG_slab, on_slab },   { EG_MSG_slab_orphan, on_slab_orphan },
 	{ EG_MSG_event, on_event }, { EG_MSG_query, on_query },
-	{ EG_MSG_stop, on_stop },
+	{ EG_MSG_stop, on_stop },   { EG_MSG_log_level, on_log_level },
 };
 
 static void on_msg(struct channel *ch, void *ctx, struct msg *m)

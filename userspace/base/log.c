@@ -16,6 +16,29 @@ static struct {
 	bool json;
 } settings = { "egret", LOG_INFO, false };
 
+static const char *const names[] = { "error", "warn", "info", "debug" };
+
+const char *log_level_name(enum log_level level)
+{
+	return names[level];
+}
+
+bool log_level_of(const char *name, enum log_level *ret)
+{
+	for (unsigned i = 0; i < ARRAY_SIZE(names); i++)
+		if (strcmp(names[i], name) == 0) {
+			*ret = (enum log_level)i;
+			return true;
+		}
+	return false;
+}
+
+void log_set_level(unsigned level)
+{
+	if (level < ARRAY_SIZE(names))
+		settings.level = (enum log_level)level;
+}
+
 void log_setup(const char *module, enum log_level level, bool json)
 {
 	settings.module = module;
@@ -46,7 +69,6 @@ static size_t escape(const char *s, char *to, size_t size)
 
 void log_write(enum log_level level, const char *fmt, ...)
 {
-	static const char *const names[] = { "error", "warn", "info", "debug" };
 	char text[LINE_MAX_BYTES], safe[LINE_MAX_BYTES * 2], line[LINE_MAX_BYTES * 3], ts[32];
 	uint64_t now = clock_wall_us();
 	time_t sec = (time_t)(now / 1000000u);

@@ -12,8 +12,12 @@
 
 enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
 
+const char *log_level_name(enum log_level level);
+bool log_level_of(const char *name, enum log_level *ret); /* false: there is no such level */
+
 /* `module` must outlive the process: it is printed as mod=. */
 void log_setup(const char *module, enum log_level level, bool json);
+void log_set_level(unsigned level); /* one that is none changes nothing */
 void log_write(enum log_level level, const char *fmt, ...) _printf_(2, 3);
 /* At most `burst` lines per 10 seconds for each call site; what was left out is counted and said.
  */

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* egret log: how much the daemon says. */
-#include <string.h>
-
+#include "base/log.h"
 #include "cli/ask.h"
 #include "cli/objects.h"
 
@@ -10,15 +9,12 @@ static const struct args_member members[] = { { "LEVEL", "level", ARGS_TEXT } };
 
 static int do_level(struct cli *cli, const struct args *args)
 {
-	static const char *const levels[] = { "error", "warn", "info", "debug" };
 	const char *level = args_get(args, "LEVEL");
-	bool is_known = !level;
+	enum log_level known;
 	json_t *a = NULL;
 	int r;
 
-	for (size_t i = 0; level && i < ARRAY_SIZE(levels); i++)
-		is_known |= strcmp(level, levels[i]) == 0;
-	if (!is_known)
+	if (level && !log_level_of(level, &known))
 		return cli_usage(cli, "\"%s\" is no level: it is error, warn, info or debug",
 				 level);
 	r = args_object(cli, args, members, ARRAY_SIZE(members), &a);

@@ -21,6 +21,7 @@
 #include "daemon/trusted.h"
 #include "daemon/users.h"
 #include "daemon/warnings.h"
+#include "event/channel.h"
 
 #define READY_US	20000000u
 #define FILES_PER_CONN	6u /* client, provider, and two pipes while splicing */
@@ -377,6 +378,23 @@ void children_send_policy(struct children *c)
 {
 	tell(c, wiring_send_policy);
 	predecessors_send_policy(c);
+}
+
+void children_send_log_level(struct children *c)
+{
+	struct eg_log_level body = { 0 };
+	enum log_level level = LOG_INFO;
+
+	(void)log_level_of(c->m->config->log_level, &level);
+	body.level = level;
+	for (size_t i = 0; i < c->n; i++) {
+		struct child *child = c->v[i].child;
+
+		/* One that cannot be told starts anew, at that level. */
+		if (child_channel(child) && channel_send(child_channel(child), EG_MSG_log_level,
+							 &body, sizeof(body), NULL, 0) < 0)
+			child_kill(child);
+	}
 }
 
 void children_set_trust(struct children *c, int fd)

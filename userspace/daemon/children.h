@@ -32,4 +32,6 @@ struct child *children_recorder(const struct children *c);
  * trust_upstream(); taken). */
 void children_send_policy(struct children *c);
 void children_send_listeners6(struct children *c);
+/* To each of ours; predecessors may not know the message. */
+void children_send_log_level(struct children *c);
 void children_set_trust(struct children *c, int fd);

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "daemon/children.h"
 #include "daemon/control.h"
 #include "daemon/edition.h"
 #include "daemon/reload.h"
@@ -10,10 +11,9 @@
 
 void control_log_level(void *ctx, struct request *req)
 {
-	static const char *const levels[] = { "error", "warn", "info", "debug" };
 	struct monitor *m = ctx;
+	enum log_level known;
 	const char *level;
-	size_t i = 0;
 
 	if (!request_string(req, "level", &level))
 		return;
@@ -25,9 +25,7 @@ void control_log_level(void *ctx, struct request *req)
 		request_error(req, "not_allowed", "log level: only root may change it");
 		return;
 	}
-	while (i < ARRAY_SIZE(levels) && strcmp(levels[i], level) != 0)
-		i++;
-	if (i == ARRAY_SIZE(levels)) {
+	if (!log_level_of(level, &known)) {
 		request_error(req, "bad_request", "level: must be error, warn, info or debug");
 		return;
 	}
@@ -38,6 +36,7 @@ void control_log_level(void *ctx, struct request *req)
 		return;
 	}
 	reload_log(m->config);
+	children_send_log_level(m->children);
 	request_end(req, json_pack("{ss}", "level", level));
 }
 

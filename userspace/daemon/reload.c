@@ -20,12 +20,10 @@
 
 void reload_log(const struct config *c)
 {
-	static const char *const levels[] = { "error", "warn", "info", "debug" };
-	unsigned level = 0;
+	enum log_level level = LOG_INFO;
 
-	while (strcmp(levels[level], c->log_level) != 0)
-		level++;
-	log_setup("monitor", (enum log_level)level, strcmp(c->log_format, "json") == 0);
+	(void)log_level_of(c->log_level, &level);
+	log_setup("monitor", level, strcmp(c->log_format, "json") == 0);
 }
 
 static void on_anchor(void *ctx, bool ok)
@@ -196,6 +194,7 @@ int reload_all(struct monitor *m, struct diag *d, const char **ret_reason)
 	children_set_trust(m->children, trust);
 	put_in_force(m, e);
 	reload_log(c);
+	children_send_log_level(m->children);
 	reload_group(m);
 	r = credentials_load(m->credentials, c, m->edition);
 	if (r < 0)

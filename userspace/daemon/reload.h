@@ -17,5 +17,6 @@ int reload_all(struct monitor *m, struct diag *d, const char **ret_reason) _must
 void reload_group(struct monitor *m);
 /* Warns where the policy asks for what only a container engine knows, and none is configured. */
 void reload_engines(struct monitor *m);
-/* Level and format of the log, as configured. */
+/* Level and format of the log, as configured: the monitor's. children_send_log_level() tells the
+ * others. */
 void reload_log(const struct config *c);

@@ -6,6 +6,7 @@
  */
 #include <string.h>
 
+#include "base/log.h"
 #include "daemon/anchor.h"
 #include "daemon/children_private.h"
 #include "daemon/credentials.h"
@@ -24,13 +25,13 @@ static int send_start(struct children *c, struct child *child, const int *fds, u
 	const struct config *config = c->m->config;
 	struct eg_start start = { .role = child_role(child), .index = child_index(child) };
 	_cleanup_free_ char *text = role_config(config, start.role, start.index);
-	static const char *const levels[] = { "error", "warn", "info", "debug" };
+	enum log_level level = LOG_INFO;
 	int r;
 
 	if (!text)
 		return -ENOMEM;
-	while (strcmp(levels[start.log_level], config->log_level) != 0)
-		start.log_level++;
+	(void)log_level_of(config->log_level, &level);
+	start.log_level = level;
 	start.log_json = strcmp(config->log_format, "json") == 0;
 	memcpy(start.fingerprint_key, c->m->fingerprint_key, sizeof(start.fingerprint_key));
 	r = channel_send2(child_channel(child), EG_MSG_start, &start, sizeof(start), text,

@@ -173,11 +173,23 @@ static void on_stop(struct worker *w, struct msg *m)
 	wind_down(w, !stop.drain, stop.deadline_ms);
 }
 
+static void on_log_level(struct worker *w, struct msg *m)
+{
+	struct eg_log_level q;
+
+	(void)w;
+	if (m->body.n != sizeof(q))
+		return;
+	memcpy(&q, m->body.p, sizeof(q));
+	log_set_level(q.level);
+}
+
 static void (*const handlers[EG_MSG_COUNT])(struct worker *w, struct msg *m) = {
-	[EG_MSG_policy] = on_policy, [EG_MSG_listener] = on_listener,
-	[EG_MSG_trust] = on_trust,   [EG_MSG_slab] = on_slab,
-	[EG_MSG_peer] = on_peer,     [EG_MSG_conns] = on_conns,
-	[EG_MSG_stop] = on_stop,     [EG_MSG_listener_drop] = on_listener_drop,
+	[EG_MSG_policy] = on_policy,	   [EG_MSG_listener] = on_listener,
+	[EG_MSG_trust] = on_trust,	   [EG_MSG_slab] = on_slab,
+	[EG_MSG_peer] = on_peer,	   [EG_MSG_conns] = on_conns,
+	[EG_MSG_stop] = on_stop,	   [EG_MSG_listener_drop] = on_listener_drop,
+	[EG_MSG_log_level] = on_log_level,
 };
 
 static void on_msg(struct channel *ch, void *ctx, struct msg *m)

@@ -279,6 +279,17 @@ static void on_stop(struct vault *v, struct msg *m)
 		timer_start(&v->stop_at, v->loop, q.deadline_ms * 1000ull, on_stop_time);
 }
 
+static void on_log_level(struct vault *v, struct msg *m)
+{
+	struct eg_log_level q;
+
+	(void)v;
+	if (m->body.n != sizeof(q))
+		return;
+	memcpy(&q, m->body.p, sizeof(q));
+	log_set_level(q.level);
+}
+
 static const struct {
 	uint16_t type;
 	void (*run)(struct vault *v, struct msg *m);
@@ -288,6 +299,7 @@ static const struct {
 	{ EG_MSG_credential_drop, on_credential_drop },
 	{ EG_MSG_peer, on_peer },
 	{ EG_MSG_stop, on_stop },
+	{ EG_MSG_log_level, on_log_level },
 };
 
 void from_monitor(struct channel *ch, void *ctx, struct msg *m)
