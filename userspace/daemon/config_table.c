@@ -64,7 +64,8 @@ const struct config_key config_keys[] = {
 	{ "upstream.idle_max", CONFIG_NUMBER, FIELD(upstream_idle_max), "256", 0, 65536, NULL, false,
 	  "Idle connections to providers that a worker keeps in all." },
 	{ "limits.connections", CONFIG_NUMBER, FIELD(connections), "10000", 16, 200000, NULL, false,
-	  "Client connections of one worker; half of them for one cgroup, seven eighths while it is alone." },
+	  "Client connections of one worker; half of them for one cgroup, three quarters for all below one, seven "
+	  "eighths while there is no other." },
 	{ "limits.namespaces", CONFIG_NUMBER, FIELD(namespaces), "256", 0, 1024, NULL, false,
 	  "Network namespaces besides the host's that are served, a quarter of them for one cgroup. Governed "
 	  "connections from others are refused." },

@@ -14,7 +14,7 @@ static json_t *strings(const struct config_list *l)
 
 #define N(field) ((json_int_t)c->field)
 
-static json_t *worker(const struct config *c, unsigned index)
+static json_t *worker(const struct config *c, unsigned index, uint64_t cgroup)
 {
 	json_t *limits = json_pack(
 		"{sI sI sI sI sI sI sI sI sI sI sI sI}", "connections", N(connections),
@@ -27,17 +27,17 @@ static json_t *worker(const struct config *c, unsigned index)
 			  N(upstream_idle_ms), "idle_max", N(upstream_idle_max), "allow",
 			  strings(&c->upstream_allow), "resolvers", strings(&c->resolvers));
 
-	return json_pack("{so so sb}", "limits", limits, "upstream", upstream, "resolve",
-			 index == 0);
+	return json_pack("{sI so so sb}", "cgroup", (json_int_t)cgroup, "limits", limits,
+			 "upstream", upstream, "resolve", index == 0);
 }
 
-char *role_config(const struct config *c, uint32_t role, unsigned index)
+char *role_config(const struct config *c, uint32_t role, unsigned index, uint64_t cgroup)
 {
 	json_t *root;
 	char *text;
 
 	if (role == EG_WORKER)
-		root = worker(c, index);
+		root = worker(c, index, cgroup);
 	else if (role == EG_VAULT)
 		root = json_pack("{sI sI sI sI}", "lease_ms", N(lease_ms), "leaf_hours",
 				 N(leaf_hours), "ca_days", N(ca_days), "overlap_days",

@@ -24,7 +24,8 @@ static int send_start(struct children *c, struct child *child, const int *fds, u
 {
 	const struct config *config = c->m->config;
 	struct eg_start start = { .role = child_role(child), .index = child_index(child) };
-	_cleanup_free_ char *text = role_config(config, start.role, start.index);
+	_cleanup_free_ char *text =
+		role_config(config, start.role, start.index, dataplane_cgroup_id(c->m->dp));
 	enum log_level level = LOG_INFO;
 	int r;
 

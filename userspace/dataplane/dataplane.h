@@ -84,6 +84,7 @@ unsigned dataplane_new_maps(const struct dataplane *dp);
 /* What inspect.h reads; borrowed, valid while dp is, complete after dataplane_attach(). */
 const struct inspect *dataplane_inspect(const struct dataplane *dp);
 int dataplane_lock_fd(const struct dataplane *dp); /* borrowed */
+uint64_t dataplane_cgroup_id(const struct dataplane *dp); /* as flow records have it */
 const char *dataplane_cgroup(const struct dataplane *dp); /* borrowed */
 
 /* Exempts a socket of egret's own, before it connects, binds or sends. Never for a socket that

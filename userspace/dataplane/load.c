@@ -257,6 +257,13 @@ int dataplane_lock_fd(const struct dataplane *dp)
 	return dp->lock_fd;
 }
 
+uint64_t dataplane_cgroup_id(const struct dataplane *dp)
+{
+	uint64_t id;
+
+	return cgroup_id(dp->cgroup, &id) < 0 ? 0 : id;
+}
+
 const char *dataplane_cgroup(const struct dataplane *dp)
 {
 	return dp->cgroup;

@@ -270,7 +270,7 @@ static struct conn *new_conn(struct worker *w, const struct eg_flow *flow)
 		return NULL;
 	c->w = w;
 	c->caller.flow = *flow;
-	c->caller.share = share_get(w, flow->cgroup);
+	c->caller.share = share_get(w, flow);
 	if (!c->caller.share)
 		return conn_bury(c);
 	if (!conns_make_room_in(w, c->caller.share))

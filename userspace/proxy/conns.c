@@ -23,7 +23,7 @@ bool conns_make_room(struct worker *w)
 
 bool conns_make_room_in(struct worker *w, struct share *s)
 {
-	if (share_may(w, s->conns, w->set.connections))
+	if (share_may_connect(w, s))
 		return true;
 	if (TAILQ_EMPTY(&s->idle))
 		return false;
@@ -69,8 +69,7 @@ void conns_add(struct conn *c)
 {
 	TAILQ_INSERT_TAIL(list_of(c), c, link);
 	c->w->conns.n++;
-	if (c->caller.share->conns++ == 0)
-		c->w->shares.n++;
+	share_add_conn(c->w, c->caller.share);
 }
 
 void conns_remove(struct conn *c)
@@ -79,8 +78,7 @@ void conns_remove(struct conn *c)
 
 	conns_set_idle(c, false);
 	TAILQ_REMOVE(list_of(c), c, link);
-	if (--c->caller.share->conns == 0)
-		w->shares.n--;
+	share_remove_conn(w, c->caller.share);
 	TAILQ_INSERT_TAIL(&w->conns.dead, c, link);
 	later_arm(&w->conns.bury, w->loop, on_bury);
 	w->conns.n--;

@@ -18,22 +18,32 @@ static bool is_spelled_out(const struct worker *w, const struct caller *c)
 	return false;
 }
 
-bool names_take(struct worker *w, const struct caller *c)
+/* How many names a cgroup has had lately; by hash. */
+static unsigned *count_of(struct worker *w, uint64_t cgroup)
 {
-	uint64_t cgroup = c->flow.cgroup, now = loop_now_us(w->loop);
-	uint64_t h = hash_bytes(HASH_SEED, slice_of(&cgroup, sizeof(cgroup)));
+	uint64_t now = loop_now_us(w->loop);
+	uint64_t h = hash_bytes(HASH_SEED, slice_of((const char *)&cgroup, sizeof(cgroup)));
 	typeof(&w->names.slot[0]) s = &w->names.slot[h % NAMES_SLOTS];
 
-	if (c->provider < 0 || tls_server_has(w->tls, caller_host(c)) ||
-	    c->provider_generation != w->gen->number || is_spelled_out(w, c))
-		return true;
 	if (s->cgroup != cgroup || s->until_us <= now) {
 		s->cgroup = cgroup;
 		s->until_us = now + NAMES_US;
 		s->n = 0;
 	}
-	if (s->n >= NAMES_MAX)
-		return false;
-	s->n++;
+	return &s->n;
+}
+
+bool names_take(struct worker *w, const struct caller *c)
+{
+	const struct share *s;
+
+	if (c->provider < 0 || tls_server_has(w->tls, caller_host(c)) ||
+	    c->provider_generation != w->gen->number || is_spelled_out(w, c))
+		return true;
+	for (s = c->share; s; s = s->above)
+		if (*count_of(w, s->cgroup) >= (s == c->share ? NAMES_MAX : NAMES_BELOW_MAX))
+			return false;
+	for (s = c->share; s; s = s->above)
+		(*count_of(w, s->cgroup))++;
 	return true;
 }

@@ -14,9 +14,10 @@
 struct caller;
 struct worker;
 
-#define NAMES_MAX   8u /* new ones of a cgroup in... */
-#define NAMES_US    10000000u /* ...this time */
-#define NAMES_SLOTS 512u
+#define NAMES_MAX	8u /* new ones of a cgroup in... */
+#define NAMES_BELOW_MAX 32u /* of all cgroups below one (share.h) */
+#define NAMES_US	10000000u /* ...this time */
+#define NAMES_SLOTS	512u
 
 struct names {
 	/* By hash of the cgroup's id. Two that meet in one push each other out, and get more. */

@@ -24,12 +24,12 @@ enum eg_reason record_open(struct exchange *x)
 	struct share *s = x->caller->share;
 
 	ids_next(&x->w->ids, x->id);
-	if (x->w->slab && !share_may(x->w, s->records, slab_slots(x->w->slab)))
+	if (x->w->slab && !share_may_record(x->w, s, slab_slots(x->w->slab)))
 		return EG_REASON_overloaded;
 	x->rec = x->w->slab ? slab_open(x->w->slab) : NULL;
 	if (!x->rec)
 		return EG_REASON_audit_unavailable;
-	s->records++;
+	share_add_record(s);
 	memcpy(x->rec->request_id, x->id, sizeof(x->id));
 	x->rec->time_us = clock_wall_us();
 	x->rec->worker = x->w->index;
@@ -149,6 +149,6 @@ void record_commit(struct exchange *x)
 	r->bytes_in = x->body_in;
 	/* Not the loop's: a refusal begins and ends in one callback. */
 	r->total_us = clock_mono_us() - x->start_us;
-	x->caller->share->records--;
+	share_remove_record(x->caller->share);
 	slab_commit(x->w->slab, r);
 }

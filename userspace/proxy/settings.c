@@ -32,7 +32,7 @@ static const struct number numbers[] = {
 	{ "upstream", "idle_max", offsetof(struct settings, upstream_idle_max), 0, 100000 },
 };
 
-static const char *const root_names[] = { "limits", "upstream", "resolve", NULL };
+static const char *const root_names[] = { "cgroup", "limits", "upstream", "resolve", NULL };
 
 static int read_number(struct settings *s, const struct json_doc *doc, const struct number *n,
 		       struct diag *d)
@@ -90,6 +90,10 @@ static int read_all(struct settings *s, const struct json_doc *doc, struct diag 
 	r = read_list(doc, "resolvers", s->resolvers, &s->n_resolvers, d);
 	if (r < 0)
 		return r;
+	v = json_object_get(root, "cgroup");
+	if (v && (!json_is_integer(v) || json_integer_value(v) < 0))
+		return json_doc_error(doc, d, root, "cgroup", false, "cgroup: must be an id");
+	s->cgroup = (uint64_t)json_integer_value(v);
 	v = json_object_get(root, "resolve");
 	if (!json_is_boolean(v))
 		return json_doc_error(doc, d, root, v ? "resolve" : NULL, false,

@@ -9,6 +9,7 @@
 #define SETTINGS_LIST_MAX 64
 
 struct settings {
+	uint64_t cgroup; /* that is enforced: its id; 0: nobody said */
 	uint64_t connections, head_bytes, body_bytes, bodies_bytes, buffer_bytes;
 	uint64_t hello_ms, handshake_ms, head_ms, idle_ms, body_ms, first_byte_ms, stall_ms;
 	uint64_t connect_ms, upstream_idle_ms, upstream_idle_max;

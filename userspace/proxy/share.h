@@ -5,7 +5,10 @@
  * here and gives it back.
  *
  * Of connections and open records one cgroup may hold half; seven eighths while no other has a
- * connection, so that one that comes later finds room.
+ * connection, so that one that comes later finds room. And since who may make cgroups below his own
+ * could have many shares, all that are below one together may hold three quarters (bodies: half),
+ * seven eighths while there is nobody else. The four levels below the root count, and the cgroup
+ * that is enforced does not: everything is in it.
  */
 #pragma once
 
@@ -14,14 +17,19 @@
 #include <sys/queue.h>
 
 #include "base/cleanup.h"
+#include "egret/abi.h"
 #include "proxy/conns.h"
 
 struct worker;
 
 struct share {
 	uint64_t cgroup;
+	struct share *above; /* of the cgroup above it that counts; held; or NULL */
 	unsigned refs;
-	size_t conns;
+	size_t conns; /* its own */
+	/* The same and what cgroups below it hold. */
+	size_t all_conns, all_records;
+	uint64_t all_body_bytes;
 	struct conn_list
 		idle; /* those of them that may be closed to make room, longest idle first */
 	size_t records; /* open ones */
@@ -37,13 +45,18 @@ struct shares {
 	LIST_HEAD(, share) buckets[SHARES_BUCKETS];
 };
 
-/* That of a cgroup, made with its first connection; NULL: no memory. Give it back with
+/* That of a flow's cgroup, made with its first connection; NULL: no memory. Give it back with
  * share_unref(). */
-struct share *share_get(struct worker *w, uint64_t cgroup);
+struct share *share_get(struct worker *w, const struct eg_flow *flow);
 struct share *share_unref(struct share *s); /* NULL-safe; returns NULL */
 
-/* May it have one more than n of max? */
-bool share_may(const struct worker *w, size_t n, size_t max) _must_check_;
+/* May it have one more? */
+bool share_may_connect(const struct worker *w, const struct share *s) _must_check_;
+void share_add_conn(struct worker *w, struct share *s);
+void share_remove_conn(struct worker *w, struct share *s);
+bool share_may_record(const struct worker *w, const struct share *s, size_t max) _must_check_;
+void share_add_record(struct share *s);
+void share_remove_record(struct share *s);
 /* Memory for bodies: false beyond limits.bodies_bytes, or beyond a quarter of it for one cgroup. */
 bool share_take_body(struct worker *w, struct share *s, uint64_t n) _must_check_;
 void share_give_body(struct worker *w, struct share *s, uint64_t n);

@@ -142,6 +142,7 @@ static void assert_closed(struct rig_end *e)
 {
 	char b;
 
+	errno = 0;
 	assert_true(recv(e->fd, &b, 1, 0) <= 0);
 	assert_true(errno != EAGAIN);
 }
@@ -222,6 +223,83 @@ static void cgroup_cannot_take_every_connection(void **state)
 	rig_close(&c);
 }
 
+#define ABOVE 1000 /* id of the cgroup that those of one workload are below */
+
+/* A cgroup of a workload's own making, below one below the root. */
+static struct eg_flow below(uint64_t above, uint64_t cgroup)
+{
+	struct eg_flow flow = rig_flow(&rig);
+
+	flow.cgroup = cgroup;
+	flow.ancestor[0] = above - 1;
+	flow.ancestor[1] = above;
+	flow.ancestor[2] = cgroup;
+	return flow;
+}
+
+static void connect_below(struct rig_end *e, uint64_t above, uint64_t cgroup)
+{
+	struct eg_flow flow = below(above, cgroup);
+
+	rig_connect_flow(&rig, e, &flow);
+}
+
+/* Sixteen cgroups have no more than one could have with three others beside it. */
+static void cgroups_below_one_have_a_share_together(void **state)
+{
+	static struct rig_end mine[16], theirs[4];
+
+	(void)state;
+	each_again("\"connections\":16");
+	for (int i = 0; i < 14; i++)
+		connect_below(&mine[i], ABOVE, 2000 + (unsigned)i);
+	connect_below(&mine[14], ABOVE, 2014); /* alone: all but an eighth */
+	assert_closed(&mine[14]);
+	assert_noted(EG_REASON_overloaded);
+	connect_in(&theirs[0], 6);
+	connect_below(&theirs[1], 1500, 3000);
+	assert_open(&theirs[0]);
+	assert_open(&theirs[1]);
+	for (int i = 11; i < 14; i++)
+		rig_close(&mine[i]);
+	until_conns(13);
+	connect_below(&mine[11], ABOVE, 2011); /* not alone: three quarters */
+	connect_below(&mine[12], ABOVE, 2012);
+	assert_closed(&mine[12]);
+	assert_open(&mine[11]);
+	connect_below(&theirs[2], 1500, 3001); /* others are below another */
+	assert_open(&theirs[2]);
+	for (int i = 0; i < 12; i++)
+		rig_close(&mine[i]);
+	for (int i = 0; i < 3; i++)
+		rig_close(&theirs[i]);
+	rig_close(&mine[12]);
+	rig_close(&mine[14]);
+	until_conns(0);
+}
+
+static void bodies_of_cgroups_below_one_have_a_share_together(void **state)
+{
+	(void)state;
+	each_again("\"bodies_bytes\":900000"); /* a half: two of them */
+	for (unsigned i = 0; i < 3; i++) {
+		struct eg_flow flow = below(ABOVE, 2000 + i);
+
+		rig_connect_flow(&rig, &many[i], &flow);
+		assert_int_equal(rig_handshake(&many[i], rig.client_ctx, RIG_HOST), 1);
+		send_part(&many[i]);
+		if (i < 2)
+			until_bodies((i + 1) * (uint64_t)PIECE, (i + 1) * (uint64_t)250000);
+	}
+	rig_until(&many[2], "egret-reason: overloaded");
+	open_in(&many[3], 6); /* another has its own */
+	send_part(&many[3]);
+	until_bodies(3 * (uint64_t)PIECE, 750000);
+	for (int i = 0; i < 4; i++)
+		rig_close(&many[i]);
+	until_bodies(0, 0);
+}
+
 /* One of its own at rest makes room, before one of another. */
 static void own_idle_connection_goes_first(void **state)
 {
@@ -270,16 +348,38 @@ static void cgroup_cannot_take_every_record(void **state)
 	rig_close(&u);
 }
 
-static bool shakes(uint64_t cgroup, const char *host)
+static bool shakes_as(const struct eg_flow *flow, const char *host)
 {
-	struct eg_flow flow = rig_flow(&rig);
 	bool done;
 
-	flow.cgroup = cgroup;
-	rig_connect_flow(&rig, &c, &flow);
+	rig_connect_flow(&rig, &c, flow);
 	done = rig_handshake(&c, rig.client_ctx, host) == 1;
 	rig_close(&c);
 	return done;
+}
+
+static bool shakes(uint64_t cgroup, const char *host)
+{
+	struct eg_flow flow = rig_flow(&rig);
+
+	flow.cgroup = cgroup;
+	return shakes_as(&flow, host);
+}
+
+static void nor_can_cgroups_below_one_together(void **state)
+{
+	unsigned made = 0;
+	char host[64];
+
+	(void)state;
+	for (unsigned i = 0; i < 50; i++) {
+		struct eg_flow flow = below(ABOVE, 2000 + i);
+
+		(void)snprintf(host, sizeof(host), "z%u.api.openai.com", i);
+		made += shakes_as(&flow, host);
+	}
+	assert_int_equal(made, 32);
+	assert_true(shakes(6, "y.api.openai.com"));
 }
 
 /* Each would cost a key and a signature, and push out somebody's certificate. */
@@ -304,9 +404,12 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(cgroup_cannot_take_every_connection),
+		cmocka_unit_test(cgroups_below_one_have_a_share_together),
+		cmocka_unit_test(bodies_of_cgroups_below_one_have_a_share_together),
 		cmocka_unit_test(own_idle_connection_goes_first),
 		cmocka_unit_test(cgroup_cannot_take_every_record),
 		cmocka_unit_test(cgroup_cannot_make_up_names),
+		cmocka_unit_test(nor_can_cgroups_below_one_together),
 		cmocka_unit_test(kept_bodies_have_a_bound_for_a_cgroup),
 		cmocka_unit_test(kept_bodies_have_a_bound_in_all),
 		cmocka_unit_test(kept_body_goes_with_the_answer),
