@@ -7,6 +7,7 @@ import subprocess
 import pytest
 
 from lib.hello import hello
+from lib.system import wait_for
 from lib.workload import Refused, Workload, request
 from lib.world import FREE
 
@@ -131,6 +132,25 @@ def test_an_ungoverned_name_at_a_providers_address_passes_through(egret, agent, 
     conn = agent.open("beside.example", ca=str(sim.ca))
     assert conn.ask("GET", "/", host="beside.example").body == b"This host is not a provider.\n"
     assert egret.egret("flow", "list")[-1]["state"] == "passthrough"
+    conn.close()
+
+
+def keepalives(world):
+    """Milliseconds until the kernel looks whether the peer lives, of each connection to a port 443: those are egretd's."""
+    rows = [line.split() for path in ("tcp", "tcp6") for line in open(f"/proc/{world.holder.pid}/net/{path}")]
+    timers = [r[5].split(":") for r in rows if r[2].endswith(":01BB") and r[3] == "01"]
+    return [int(when, 16) * 1000 // os.sysconf("SC_CLK_TCK") for kind, when in timers if kind == "02"]
+
+
+@pytest.mark.parametrize("host", ["beside.example", "api.openai.com"])
+def test_a_dead_peer_is_looked_for_on_connections_that_rest(shared, egret, agent, sim, host):
+    """Passed through there is no other limit: it would be held for ever."""
+    sim.hang_up()
+    wait_for(lambda: not keepalives(shared.world), what="the end of connections before")
+    conn = agent.open(host, **({"ca": str(sim.ca)} if host == "beside.example" else {}))
+    assert conn.ask("GET", "/v1/models", host=host).status in (200, 404)
+    [left] = wait_for(lambda: keepalives(shared.world), what="the kernel's timer")
+    assert left <= 60000
     conn.close()
 
 

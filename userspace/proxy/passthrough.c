@@ -3,12 +3,12 @@
 
 #include <fcntl.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <sys/socket.h>
 
 #include "proxy/conn.h"
 #include "proxy/greet.h"
 #include "proxy/state.h"
+#include "upstream/dial.h"
 #include "upstream/pool.h"
 
 #define SPLICE_MAX     ((size_t)64 * 1024)
@@ -112,7 +112,6 @@ static void start_connect(struct passthrough *p)
 	struct worker *w = p->conn->w;
 	struct sockaddr_storage ss;
 	socklen_t n = destination(&p->conn->caller.flow, &ss);
-	int one = 1;
 
 	p->fd = upstream_take_socket(w->upstream, ss.ss_family);
 	if (p->fd == -EAGAIN) {
@@ -124,7 +123,7 @@ static void start_connect(struct passthrough *p)
 		fail(p);
 		return;
 	}
-	(void)setsockopt(p->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	dial_set_options(p->fd);
 	if (connect(p->fd, (struct sockaddr *)&ss, n) < 0 && errno != EINPROGRESS) {
 		fail(p);
 		return;

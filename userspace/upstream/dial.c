@@ -50,8 +50,7 @@ static struct dial_attempt *free_attempt(struct dial *d)
 	return NULL;
 }
 
-/* A dead peer is noticed within about a minute and a half also where nothing is being sent. */
-static void set_options(int fd)
+void dial_set_options(int fd)
 {
 	const int on = 1, idle_s = 60, interval_s = 10, count = 3;
 
@@ -71,7 +70,7 @@ static void on_connected(struct dial_attempt *a)
 	d->family = a->family;
 	a->fd = -EBADF;
 	dial_stop(d);
-	set_options(fd);
+	dial_set_options(fd);
 	d->fn(d, fd);
 }
 

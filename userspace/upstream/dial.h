@@ -42,5 +42,8 @@ struct dial {
 /* Fills in loop, stock and fn; addrs, n > 0 and port are set before dial_start(). */
 void dial_init(struct dial *d, struct loop *l, struct stock *s, dial_fn fn);
 void dial_start(struct dial *d);
+/* Of a connection to somewhere else: no delay for small writes, and a peer that is dead is noticed
+ * within about a minute and a half also where nothing is being sent. */
+void dial_set_options(int fd);
 /* fn does not run any more. Fine when nothing is under way. */
 void dial_stop(struct dial *d);
