@@ -53,7 +53,7 @@ demo: ## install what is missing, build, show an unmodified SDK governed
 agents: ## whole agents as workloads: Claude Code, Codex, opencode (1.2 GB from npm)
 san: ## units and processes with address and undefined-behaviour sanitizers (10 minutes)
 valgrind: ## unit programs under memcheck (5 minutes)
-soak: ## kill processes of egretd a hundred times under load
+soak: ## kill processes a hundred times under load, upgrade twenty times, thousands of requests of every kind
 bench: ## measure beside nginx, haproxy and a bare relay
 fuzz: ## run every fuzz target (FUZZ_SECONDS=60 each)
 format: ## reformat the C sources with clang-format

@@ -49,9 +49,9 @@ san-pytest: $(B)/npm/.stamp
 valgrind: $(UNIT_BIN)
 	$(Q)tests/valgrind.sh $(B)
 
-# The long form of tests/soak.
+# The long forms of tests/soak and tests/fault.
 soak: all helpers
-	$(Q)env -u NODE_EXTRA_CA_CERTS EGRET_REQUIRE=root $(PYTEST) -p no:cacheprovider -q -s -m heavy tests/soak $(ARGS)
+	$(Q)env -u NODE_EXTRA_CA_CERTS EGRET_REQUIRE=root $(PYTEST) -p no:cacheprovider -q -s -m heavy tests/soak tests/fault $(ARGS)
 
 # Whole agents as workloads, at the versions of their package.json: large, so not part of `test`.
 $(B)/agents/.stamp: tests/clients/agents/package.json

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from lib.bounds import Bounds
 from lib.daemon import Daemon
 from lib.policies import agent_policy
 from lib.system import BUILD, wait_for
@@ -55,27 +56,6 @@ class Served:
         self.end.set()
         self.thread.join()
         assert len(self.statuses) > 3 and set(self.statuses) == {200}, self.statuses
-
-
-def kib(pid):
-    """Resident memory of a process."""
-    return next(int(line.split()[1]) for line in Path(f"/proc/{pid}/status").read_text().splitlines()
-                if line.startswith("VmRSS:"))
-
-
-class Bounds:
-    """What egretd's processes hold now, and may hold later."""
-
-    def __init__(self, daemon, more_kib):
-        self.daemon, self.more_kib = daemon, more_kib
-        self.pids = [daemon.proc.pid, *daemon.children()]
-        self.before = [(kib(p), daemon.fds(p)) for p in self.pids]
-
-    def check(self):
-        assert [self.daemon.proc.pid, *self.daemon.children()] == self.pids, "a process was replaced"
-        for pid, (memory, fds) in zip(self.pids, self.before):
-            wait_for(lambda p=pid, n=fds: self.daemon.fds(p) <= n + 8, 30, "descriptors to be closed")
-            assert kib(pid) - memory < self.more_kib, (Path(f"/proc/{pid}/comm").read_text(), memory, kib(pid))
 
 
 def batch(world, n, count):

@@ -85,10 +85,11 @@ static void on_exit_ready(struct io *io, int events)
 	char how[96];
 
 	(void)events;
+	/* Before who waits for its answers is told, and looks at it. */
+	c->state = c->stopping || c->adopted ? CHILD_STOPPED : CHILD_DOWN;
 	forget(c, &info);
 	describe(&info, how, sizeof(how));
 	c->deaths = clock_mono_us() - c->started_mono_us > SETTLED_US ? 1 : c->deaths + 1;
-	c->state = c->stopping || c->adopted ? CHILD_STOPPED : CHILD_DOWN;
 	if (c->state == CHILD_DOWN)
 		timer_start(&c->restart, c->loop, child_pause_us(c->deaths), on_restart);
 	c->opts.events->on_gone(c->opts.ctx, c, how, was_ready);
