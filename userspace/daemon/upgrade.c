@@ -21,13 +21,14 @@
 #include "daemon/predecessors.h"
 #include "dataplane/dataplane.h"
 
-#define TRY_US	  30000000u
-#define SETTLE_US 5000000u
-#define AGAIN_US  2000u
-#define ARGS_MAX  160u
-#define TEXT_MAX  2048u
-#define SELF	  "/proc/self/exe"
-#define IS_GONE	  " (deleted)"
+#define TRY_US	      30000000u
+#define SETTLE_US     5000000u
+#define AGAIN_US      2000u
+#define ARGS_MAX      160u
+#define TEXT_MAX      2048u
+#define PROCESSES_MAX 768u /* their slabs and those of the next have 1024 numbers (slabs.c) */
+#define SELF	      "/proc/self/exe"
+#define IS_GONE	      " (deleted)"
 
 struct upgrade {
 	struct monitor *m;
@@ -301,6 +302,12 @@ void upgrade_begin(struct monitor *m, struct request *req, const char *path)
 	if (m->upgrade || m->phase == MONITOR_STARTING || m->phase == MONITOR_STOPPING) {
 		request_error(req, "busy", "daemon upgrade: egretd is %s: try again",
 			      m->upgrade ? "being upgraded" : monitor_phase_name(m->phase));
+		return;
+	}
+	if (children_count(m->children) > PROCESSES_MAX) {
+		request_error(req, "refused",
+			      "daemon upgrade: too many processes of earlier versions still carry "
+			      "streams (egret status): wait for them, or restart egretd");
 		return;
 	}
 	u = calloc(1, sizeof(*u));
