@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "daemon/predecessors.h"
 
-#include "base/log.h"
 #include "daemon/children_private.h"
 #include "daemon/role.h"
 #include "daemon/slabs.h"
@@ -42,17 +41,15 @@ void predecessors_send_policy(struct children *c)
 	}
 }
 
-int predecessors_join_vault(struct children *c)
+void predecessors_join_vault(struct children *c)
 {
-	int r = 0;
-
-	for (size_t i = 0; r == 0 && c->drained && i < c->n_old; i++) {
+	for (size_t i = 0; c->drained && i < c->n_old; i++) {
 		struct child *w = c->old[i].child;
 
-		if (child_role(w) == EG_WORKER && child_channel(w))
-			r = wiring_join(w, children_vault(c));
+		if (child_role(w) == EG_WORKER && child_channel(w) &&
+		    wiring_join(w, children_vault(c)) < 0)
+			child_kill(w);
 	}
-	return r;
 }
 
 /* ---- hand over ---- */
@@ -163,8 +160,7 @@ int predecessors_take(struct children *c, const json_t *list, struct diag *d)
 void predecessors_drain(struct children *c, uint32_t deadline_ms)
 {
 	c->drained = true;
-	if (predecessors_join_vault(c) < 0)
-		log_error("workers of the generation before stay without a vault: out of memory");
+	predecessors_join_vault(c);
 	for (size_t i = 0; i < c->n_old; i++) {
 		struct child *old = c->old[i].child;
 

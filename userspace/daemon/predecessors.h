@@ -33,5 +33,6 @@ void predecessors_gone(struct children *c, const struct kin *k);
 bool predecessors_record(const struct children *c);
 /* The edition in force. Workers that cannot read it begin nothing more. */
 void predecessors_send_policy(struct children *c);
-/* Their workers get a channel to our vault, if they have been drained: it is new. */
-int predecessors_join_vault(struct children *c) _must_check_;
+/* Their workers get a channel to our vault, if they have been drained: it is new. One that cannot
+ * be told is ended. */
+void predecessors_join_vault(struct children *c);

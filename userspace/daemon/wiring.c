@@ -79,10 +79,9 @@ static int vault_started(struct children *c, struct child *vault)
 	for (unsigned i = 0; r == 0 && i < c->n_workers; i++)
 		if (child_channel(children_worker(c, i)))
 			r = wiring_join(children_worker(c, i), vault);
-	if (r == 0)
-		r = predecessors_join_vault(c);
 	if (r < 0)
 		return r;
+	predecessors_join_vault(c);
 	r = anchor_load(m->anchor, child_channel(vault), m->edition, false, &d, on_anchor, m);
 	if (r < 0) {
 		warnings_set(m->warnings, "ca", "the CA cannot be loaded: %s", d.text);
