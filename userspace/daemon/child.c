@@ -5,13 +5,13 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include "base/clock.h"
 #include "daemon/role.h"
+#include "daemon/spawn.h"
 
 #define SETTLED_US 10000000u /* one that lived this long starts again at once */
 #define PAUSE_US   100000u
@@ -45,8 +45,7 @@ uint64_t child_pause_us(unsigned deaths)
 
 void child_kill(struct child *c)
 {
-	if (c->pidfd >= 0)
-		(void)syscall(SYS_pidfd_send_signal, c->pidfd, SIGKILL, NULL, 0);
+	spawn_kill(c->pidfd);
 }
 
 static void on_restart(struct timer *t);
@@ -65,14 +64,9 @@ static void describe(const siginfo_t *info, char *to, size_t size)
 /* Reaps the process and forgets it. */
 static void forget(struct child *c, siginfo_t *ret)
 {
-	*ret = (siginfo_t){ 0 };
 	io_stop(&c->io);
 	timer_stop(&c->limit);
-	if (c->pidfd >= 0)
-		while (waitid(P_PIDFD, (id_t)c->pidfd, ret, WEXITED) < 0 && errno == EINTR)
-			;
-	cleanup_close(&c->pidfd);
-	c->pidfd = -EBADF;
+	spawn_reap(&c->pidfd, ret);
 	c->pid = 0;
 	c->channel = channel_free(c->channel);
 }
@@ -131,7 +125,7 @@ static void on_channel_close(struct channel *ch, void *ctx, int error)
 }
 
 /* Between fork and exec: nothing but system calls. */
-static _Noreturn void become(const struct child_opts *o, int channel_fd, pid_t parent)
+static _Noreturn void become(const struct child_opts *o, int channel_fd)
 {
 	static const char *const environment[] = {
 #ifdef __SANITIZE_ADDRESS__
@@ -142,13 +136,8 @@ static _Noreturn void become(const struct child_opts *o, int channel_fd, pid_t p
 	};
 	const struct rlimit files = { o->files_max, o->files_max };
 	struct rlimit given;
-	sigset_t none;
 
-	(void)sigemptyset(&none);
-	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 	(void)setsid();
-	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0 || getppid() != parent)
-		_exit(126);
 	/* As much as may be had: more than the parent's needs CAP_SYS_RESOURCE. */
 	if (o->files_max && setrlimit(RLIMIT_NOFILE, &files) < 0) {
 		if (getrlimit(RLIMIT_NOFILE, &given) < 0)
@@ -176,11 +165,11 @@ static int open_channel(struct child *c, int fd)
 	return channel_new(c->loop, fd, &opts, &c->channel);
 }
 
-static int spawn(struct child *c)
+static int start(struct child *c)
 {
 	_cleanup_close_ int ours = -EBADF, theirs = -EBADF;
-	pid_t parent = getpid();
 	int fds[2], r;
+	pid_t pid;
 
 	r = channel_pair(fds);
 	if (r < 0)
@@ -192,23 +181,12 @@ static int spawn(struct child *c)
 		return r;
 	(void)TAKE_FD(ours);
 
-	c->pid = fork();
-	if (c->pid == 0)
-		become(&c->opts, theirs, parent);
-	if (c->pid < 0) {
-		r = -errno;
-		c->pid = 0;
-		return r;
-	}
-	/* Ours and not yet waited for: the number cannot be another's. */
-	c->pidfd = (int)syscall(SYS_pidfd_open, c->pid, 0);
-	if (c->pidfd < 0) {
-		r = -errno;
-		(void)kill(c->pid, SIGKILL);
-		(void)waitpid(c->pid, NULL, 0);
-		c->pid = 0;
-		return r;
-	}
+	pid = spawn(&c->pidfd);
+	if (pid == 0)
+		become(&c->opts, theirs);
+	if (pid < 0)
+		return pid;
+	c->pid = pid;
 	io_start(&c->io, c->loop, c->pidfd, IO_READ, on_exit_ready);
 	return 0;
 }
@@ -241,7 +219,7 @@ int child_start(struct child *c)
 {
 	int r;
 
-	r = spawn(c);
+	r = start(c);
 	if (r < 0) {
 		c->channel = channel_free(c->channel);
 		return r;

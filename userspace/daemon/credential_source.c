@@ -5,11 +5,10 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 
+#include "daemon/spawn.h"
 #include "daemon/trusted.h"
 
 /* A command that runs. */
@@ -53,7 +52,6 @@ static void release(struct credential_source *s)
 	io_stop(&s->io);
 	timer_stop(&s->limit);
 	cleanup_close(&s->out);
-	cleanup_close(&s->pidfd);
 	free(s);
 }
 
@@ -76,15 +74,14 @@ static void on_limit(struct timer *t)
 static void on_ended(struct io *io, int events)
 {
 	struct credential_source *s = container_of(io, struct credential_source, io);
-	siginfo_t info = { 0 };
+	siginfo_t info;
 	char why[128] = "";
 	int fd = -EBADF;
 
 	(void)events;
 	/* Whatever it left behind must not go on writing. */
 	kill_all(s);
-	while (waitid(P_PIDFD, (id_t)s->pidfd, &info, WEXITED) < 0 && errno == EINTR)
-		;
+	spawn_reap(&s->pidfd, &info);
 	if (s->timed_out)
 		(void)snprintf(why, sizeof(why), "the command did not end in time");
 	else if (info.si_code != CLD_EXITED)
@@ -102,7 +99,7 @@ static void on_ended(struct io *io, int events)
 }
 
 /* Between fork and exec: nothing but system calls. */
-static _Noreturn void become(char *const *argv, int out, pid_t parent)
+static _Noreturn void become(char *const *argv, int out)
 {
 	static const char *const environment[] = {
 		"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:"
@@ -110,25 +107,20 @@ static _Noreturn void become(char *const *argv, int out, pid_t parent)
 		NULL
 	};
 	const struct rlimit no_core = { 0, 0 };
-	sigset_t none;
 	int null = open("/dev/null", O_RDWR);
 
-	(void)sigemptyset(&none);
-	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 	(void)setrlimit(RLIMIT_CORE, &no_core);
-	if (setsid() < 0 || prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0 || getppid() != parent ||
-	    null < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(out, STDOUT_FILENO) < 0 ||
-	    chdir("/") < 0)
+	if (setsid() < 0 || null < 0 || dup2(null, STDIN_FILENO) < 0 ||
+	    dup2(out, STDOUT_FILENO) < 0 || chdir("/") < 0)
 		_exit(126);
 	(void)syscall(SYS_close_range, STDERR_FILENO + 1, ~0u, 0);
 	(void)execve(argv[0], argv, (char *const *)(uintptr_t)environment);
 	_exit(127);
 }
 
-static int spawn(struct credential_source *s, char *const *argv)
+static int start(struct credential_source *s, char *const *argv)
 {
 	_cleanup_close_ int in = -EBADF;
-	pid_t parent = getpid();
 	int fds[2];
 
 	/* Whole from the start: nobody reads before it has ended. */
@@ -139,20 +131,10 @@ static int spawn(struct credential_source *s, char *const *argv)
 	(void)fcntl(s->out, F_SETPIPE_SZ, CREDENTIAL_SOURCE_MAX);
 	if (fcntl(s->out, F_SETFL, O_NONBLOCK) < 0)
 		return -errno;
-	s->pid = fork();
+	s->pid = spawn(&s->pidfd);
 	if (s->pid == 0)
-		become(argv, in, parent);
-	if (s->pid < 0)
-		return -errno;
-	s->pidfd = (int)syscall(SYS_pidfd_open, s->pid, 0);
-	if (s->pidfd < 0) {
-		int r = -errno;
-
-		(void)kill(s->pid, SIGKILL);
-		(void)waitpid(s->pid, NULL, 0);
-		return r;
-	}
-	return 0;
+		become(argv, in);
+	return s->pid < 0 ? s->pid : 0;
 }
 
 static struct credential_source *run(struct loop *l, char *const *argv, uint64_t timeout_us,
@@ -169,7 +151,7 @@ static struct credential_source *run(struct loop *l, char *const *argv, uint64_t
 	s->out = s->pidfd = -EBADF;
 	s->fn = fn;
 	s->ctx = ctx;
-	r = spawn(s, argv);
+	r = start(s, argv);
 	if (r < 0) {
 		cleanup_close(&s->out);
 		free(s);
@@ -205,8 +187,7 @@ struct credential_source *credential_source_cancel(struct credential_source *s)
 	if (!s)
 		return NULL;
 	kill_all(s);
-	while (waitid(P_PIDFD, (id_t)s->pidfd, &(siginfo_t){ 0 }, WEXITED) < 0 && errno == EINTR)
-		;
+	spawn_reap(&s->pidfd, NULL);
 	release(s);
 	return NULL;
 }

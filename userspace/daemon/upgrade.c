@@ -5,11 +5,8 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -19,6 +16,7 @@
 #include "daemon/listeners.h"
 #include "daemon/namespaces.h"
 #include "daemon/predecessors.h"
+#include "daemon/spawn.h"
 #include "dataplane/dataplane.h"
 
 #define TRY_US	      30000000u
@@ -35,7 +33,6 @@ struct upgrade {
 	struct request *req;
 	char path[4096];
 	int bin_fd;
-	pid_t pid;
 	int pidfd, out_fd;
 	struct io exit;
 	struct timer limit;
@@ -51,12 +48,8 @@ struct upgrade *upgrade_free(struct upgrade *u)
 		return NULL;
 	io_stop(&u->exit);
 	timer_stop(&u->limit);
-	if (u->pidfd >= 0) {
-		(void)syscall(SYS_pidfd_send_signal, u->pidfd, SIGKILL, NULL, 0);
-		while (waitid(P_PIDFD, (id_t)u->pidfd, NULL, WEXITED) < 0 && errno == EINTR)
-			;
-	}
-	cleanup_close(&u->pidfd);
+	spawn_kill(u->pidfd);
+	spawn_reap(&u->pidfd, NULL);
 	cleanup_close(&u->out_fd);
 	cleanup_close(&u->bin_fd);
 	free(u);
@@ -196,14 +189,12 @@ static void on_tried(struct io *io, int events)
 {
 	struct upgrade *u = container_of(io, struct upgrade, exit);
 	char text[TEXT_MAX], says[HANDOVER_WORDS];
-	siginfo_t info = { 0 };
+	siginfo_t info;
 
 	(void)events;
 	io_stop(io);
 	timer_stop(&u->limit);
-	(void)waitid(P_PIDFD, (id_t)u->pidfd, &info, WEXITED);
-	cleanup_close(&u->pidfd);
-	u->pidfd = -EBADF;
+	spawn_reap(&u->pidfd, &info);
 	first_line(u, text, sizeof(text));
 	handover_says(says);
 	if (u->has_timed_out) {
@@ -227,17 +218,12 @@ static void on_try_limit(struct timer *t)
 	struct upgrade *u = container_of(t, struct upgrade, limit);
 
 	u->has_timed_out = true;
-	(void)syscall(SYS_pidfd_send_signal, u->pidfd, SIGKILL, NULL, 0);
+	spawn_kill(u->pidfd);
 }
 
-static _Noreturn void become_trial(const struct upgrade *u, int out, pid_t parent)
+static _Noreturn void become_trial(const struct upgrade *u, int out)
 {
-	sigset_t none;
-
-	(void)sigemptyset(&none);
-	(void)sigprocmask(SIG_SETMASK, &none, NULL);
-	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0 || getppid() != parent ||
-	    dup2(out, STDOUT_FILENO) < 0 || dup2(out, STDERR_FILENO) < 0)
+	if (dup2(out, STDOUT_FILENO) < 0 || dup2(out, STDERR_FILENO) < 0)
 		_exit(126);
 	(void)execute(u);
 	(void)dprintf(STDERR_FILENO, "cannot execute it: %s\n", strerror(errno));
@@ -247,25 +233,19 @@ static _Noreturn void become_trial(const struct upgrade *u, int out, pid_t paren
 static int try(struct upgrade *u)
 {
 	_cleanup_close_ int out = -EBADF;
-	pid_t parent = getpid();
 	int fds[2];
+	pid_t pid;
 
 	if (pipe2(fds, O_CLOEXEC | O_NONBLOCK) < 0)
 		return -errno;
 	u->out_fd = fds[0];
 	out = fds[1];
 	fill_argv(u, "--try", NULL);
-	u->pid = fork();
-	if (u->pid == 0)
-		become_trial(u, out, parent);
-	if (u->pid < 0)
-		return -errno;
-	u->pidfd = (int)syscall(SYS_pidfd_open, u->pid, 0);
-	if (u->pidfd < 0) {
-		(void)kill(u->pid, SIGKILL);
-		(void)waitpid(u->pid, NULL, 0);
-		return -EMFILE;
-	}
+	pid = spawn(&u->pidfd);
+	if (pid == 0)
+		become_trial(u, out);
+	if (pid < 0)
+		return pid;
 	io_start(&u->exit, u->m->loop, u->pidfd, IO_READ, on_tried);
 	timer_start(&u->limit, u->m->loop, TRY_US, on_try_limit);
 	return 0;
