@@ -161,13 +161,8 @@ static void on_stop(struct recorder *r, struct msg *m)
 
 static void on_log_level(struct recorder *r, struct msg *m)
 {
-	struct eg_log_level q;
-
 	(void)r;
-	if (m->body.n != sizeof(q))
-		return;
-	memcpy(&q, m->body.p, sizeof(q));
-	log_set_level(q.level);
+	log_told_level(m->body);
 }
 
 static const struct {

@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "base/clock.h"
+#include "egret/rpc.h"
 
 #define LINE_MAX_BYTES 1024
 
@@ -37,6 +38,16 @@ void log_set_level(unsigned level)
 {
 	if (level < ARRAY_SIZE(names))
 		settings.level = (enum log_level)level;
+}
+
+void log_told_level(struct slice body)
+{
+	struct eg_log_level told;
+
+	if (body.n != sizeof(told))
+		return;
+	memcpy(&told, body.p, sizeof(told));
+	log_set_level(told.level);
 }
 
 void log_setup(const char *module, enum log_level level, bool json)

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 
 #include "base/cleanup.h"
+#include "base/slice.h"
 
 enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
 
@@ -18,6 +19,8 @@ bool log_level_of(const char *name, enum log_level *ret); /* false: there is no 
 /* `module` must outlive the process: it is printed as mod=. */
 void log_setup(const char *module, enum log_level level, bool json);
 void log_set_level(unsigned level); /* one that is none changes nothing */
+/* The same by the body of EG_MSG_log_level, as every child takes it; of another size, ignored. */
+void log_told_level(struct slice body);
 void log_write(enum log_level level, const char *fmt, ...) _printf_(2, 3);
 /* At most `burst` lines per 10 seconds for each call site; what was left out is counted and said.
  */

@@ -175,13 +175,8 @@ static void on_stop(struct worker *w, struct msg *m)
 
 static void on_log_level(struct worker *w, struct msg *m)
 {
-	struct eg_log_level q;
-
 	(void)w;
-	if (m->body.n != sizeof(q))
-		return;
-	memcpy(&q, m->body.p, sizeof(q));
-	log_set_level(q.level);
+	log_told_level(m->body);
 }
 
 static void (*const handlers[EG_MSG_COUNT])(struct worker *w, struct msg *m) = {

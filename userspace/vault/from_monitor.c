@@ -281,13 +281,8 @@ static void on_stop(struct vault *v, struct msg *m)
 
 static void on_log_level(struct vault *v, struct msg *m)
 {
-	struct eg_log_level q;
-
 	(void)v;
-	if (m->body.n != sizeof(q))
-		return;
-	memcpy(&q, m->body.p, sizeof(q));
-	log_set_level(q.level);
+	log_told_level(m->body);
 }
 
 static const struct {
