@@ -10,7 +10,7 @@ from lib.daemon import EGRETD, CommandFailed
 from lib.next import NEXT_VERSION, VERSION
 from lib.pod import Pod
 from lib.policies import agent_policy
-from lib.system import BUILD, members, wait_for
+from lib.system import BUILD, link, members, wait_for
 from lib.workload import Refused, Workload, request
 from lib.world import PROVIDERS
 
@@ -18,13 +18,6 @@ CHAT = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "hi"}]}
 
 
 HANGS = BUILD / "tests/lib/hangs"
-
-
-def exe(pid):
-    try:
-        return os.readlink(f"/proc/{pid}/exe")
-    except OSError:
-        return None
 
 
 @pytest.fixture
@@ -75,6 +68,14 @@ def processes(daemon, state):
 
 def draining_flows(daemon):
     return [f for f in daemon.egret("flow", "list") if f.get("draining")]
+
+
+def refused(world, workload):
+    """While no egretd runs: nothing is let through."""
+    before = world.counter.connections(world)
+    with pytest.raises(Refused):
+        workload.open(timeout=5)
+    assert world.counter.connections(world) == before
 
 
 def test_nothing_is_refused_or_cut(world, daemon, workload, binary):
@@ -138,7 +139,7 @@ def test_a_binary_that_hangs_is_given_up(daemon, workload):
 
     thread = threading.Thread(target=ask)
     thread.start()
-    wait_for(lambda: str(HANGS) in {exe(int(p)) for p in members(daemon.world.daemon_cgroup)}, what="the trial")
+    wait_for(lambda: str(HANGS) in {link(f"/proc/{p}/exe") for p in members(daemon.world.daemon_cgroup)}, what="the trial")
     with pytest.raises(CommandFailed) as failed:
         daemon.egret("daemon", "upgrade", str(HANGS))
     assert failed.value.error["reason"] == "busy"
@@ -183,10 +184,7 @@ def test_only_root_and_only_roots_file(world, daemon, binary):
 def test_a_kill_after_the_step_leaves_traffic_refused(world, daemon, workload, binary):
     assert daemon.egret("daemon", "upgrade", str(binary))["generation"] == 2
     daemon.kill()
-    before = world.counter.connections(world)
-    with pytest.raises(Refused):
-        workload.open(timeout=5)
-    assert world.counter.connections(world) == before
+    refused(world, workload)
     daemon.start()
     assert workload.call("POST", "/v1/chat/completions", CHAT).status == 200
 
@@ -208,13 +206,10 @@ def test_a_kill_in_the_middle_of_the_step_leaves_traffic_refused(world, daemon, 
     asked = threading.Thread(target=lambda: pytest.raises(CommandFailed, daemon.egret, "daemon", "upgrade", str(binary)))
     asked.start()
     # Executed, and its own children not there yet.
-    wait_for(lambda: os.readlink(f"/proc/{pid}/exe") == str(binary), what="the step")
+    wait_for(lambda: link(f"/proc/{pid}/exe") == str(binary), what="the step")
     daemon.kill()
     asked.join()
-    before = world.counter.connections(world)
-    with pytest.raises(Refused):
-        workload.open(timeout=5)
-    assert world.counter.connections(world) == before
+    refused(world, workload)
     daemon.start()
     assert {p["name"]: p["link_id"] for p in daemon.egret("prog", "list")} == hooks
     assert workload.call("POST", "/v1/chat/completions", CHAT).status == 200
@@ -268,6 +263,16 @@ def test_maps_of_another_layout_are_left_and_new_ones_made_beside_them(world, da
     assert {r["key"] for r in world.sim.requests()} == {"right"}
 
 
+def test_addresses_resolved_just_before_are_in_the_new_map(world, daemon, workload, binary):
+    """Also when the next generation cannot resolve them again."""
+    assert workload.call("POST", "/v1/chat/completions", CHAT).status == 200
+    world.sim.ask("dns", fail="silent")
+    pretend(daemon, "eg_endpoint")
+    assert daemon.egret("daemon", "upgrade", str(binary))["generation"] == 2
+    assert (PROVIDERS + "/32", "resolved") in {(e["address"], e["source"]) for e in daemon.egret("endpoint", "list")}
+    workload.open(PROVIDERS, sni="api.openai.com").close()
+
+
 @pytest.mark.parametrize("how", ["every", "changing"])
 def test_a_start_on_maps_that_it_knows_nothing_of(world, daemon, workload, how):
     """Also after a change from one to the other that was interrupted."""
@@ -278,10 +283,7 @@ def test_a_start_on_maps_that_it_knows_nothing_of(world, daemon, workload, how):
         beside(daemon, "rm")
         beside(daemon, "ln", "-s", "changing")
     daemon.kill()
-    left = world.counter.connections(world)
-    with pytest.raises(Refused):
-        workload.open(timeout=5)
-    assert world.counter.connections(world) == left
+    refused(world, workload)
     daemon.start()
     assert not set(before.values()) & set(map_ids(daemon).values())
     assert workload.call("POST", "/v1/chat/completions", CHAT).status == 200

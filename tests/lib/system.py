@@ -39,6 +39,14 @@ def members(cgroup):
     return [int(p) for procs in cgroup.rglob("cgroup.procs") for p in procs.read_text().split()]
 
 
+def link(path):
+    """What a link in /proc says; None: the process, or what it had there, is gone."""
+    try:
+        return os.readlink(path)
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+
+
 def wait_for(condition, seconds=10, what="condition"):
     """For what no event tells: looks again until it holds."""
     end = time.monotonic() + seconds

@@ -313,8 +313,7 @@ struct endpoints *endpoints_free(struct endpoints *e)
 {
 	if (!e)
 		return NULL;
-	if (e->changed)
-		endpoints_save(e);
+	endpoints_save(e);
 	timer_stop(&e->save);
 	timer_stop(&e->expire);
 	for (size_t i = 0; i < e->n_names; i++)

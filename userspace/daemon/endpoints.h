@@ -34,6 +34,8 @@ struct endpoints_opts {
 int endpoints_new(const struct endpoints_opts *o, struct endpoints **ret) _must_check_;
 struct endpoints *endpoints_free(struct endpoints *e); /* saves what is not; returns NULL */
 
+/* Writes what is known, if the file does not have it yet: also done by itself, a little later. */
+void endpoints_save(struct endpoints *e);
 /* Addresses kept by an earlier daemon. A file that cannot be read is told in d and left out. */
 int endpoints_read(struct endpoints *e, struct diag *d) _must_check_;
 /* Brings the map to an edition: its CIDRs, the known addresses of its names; removes others. */

@@ -43,10 +43,14 @@ static json_t *to_json(const struct endpoints *e)
 
 void endpoints_save(struct endpoints *e)
 {
-	json_t *list = to_json(e);
-	_cleanup_free_ char *text = list ? json_dumps(list, JSON_INDENT(1)) : NULL;
+	_cleanup_free_ char *text = NULL;
 	struct diag d = { 0 };
+	json_t *list;
 
+	if (!e->changed)
+		return;
+	list = to_json(e);
+	text = list ? json_dumps(list, JSON_INDENT(1)) : NULL;
 	json_decref(list);
 	if (!text || trusted_write(e->file, 0600, slice_str(text), &d) < 0)
 		warnings_set(

@@ -36,4 +36,3 @@ struct name *endpoints_add_name(struct endpoints *e, struct slice host);
 /* Whether the address was not known before. */
 bool endpoints_confirm(struct endpoints *e, struct name *name, const struct eg_addr *a,
 		       uint64_t now_us);
-void endpoints_save(struct endpoints *e);

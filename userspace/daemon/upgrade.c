@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "daemon/children.h"
 #include "daemon/edition.h"
+#include "daemon/endpoints.h"
 #include "daemon/handover.h"
 #include "daemon/listeners.h"
 #include "daemon/namespaces.h"
@@ -143,6 +144,7 @@ static void step_over(struct upgrade *u)
 
 	request_on_gone(u->req, NULL, NULL);
 	client = request_take_fd(TAKE_PTR(u->req));
+	endpoints_save(u->m->endpoints); /* the next may need new maps for them */
 	doc = client < 0 ? NULL : describe(u, client);
 	r = client < 0 ? client : doc ? handover_write(doc, &state) : -ENOMEM;
 	if (r == 0) {
