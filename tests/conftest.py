@@ -60,8 +60,7 @@ def make_daemon(world):
 
     yield make
     for daemon in made:
-        daemon.stop()
-        daemon.nothing_left()
+        daemon.close()
 
 
 @pytest.fixture

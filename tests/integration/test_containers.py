@@ -8,23 +8,10 @@ import pytest
 
 from lib.container import Podman, Runc
 from lib.daemon import Daemon
-from lib.pod import CALL, RAW, Pod
+from lib.pod import CALL, RAW, TRY, Pod
 from lib.policies import CHAT_MODELS
 from lib.system import PYTHON, wait_for
 from lib.world import FREE, PROVIDERS
-
-# As clients do: a refused connection is tried once more in a moment.
-TRY = """
-import socket, time
-def connect(address, port=443):
-    for _ in range(50):
-        s = socket.socket()
-        s.settimeout(20)
-        if s.connect_ex((address, port)) == 0: return s
-        time.sleep(0.1)
-    raise SystemExit("refused all the time")
-socket.create_connection = lambda to, timeout=None: connect(*to)
-"""
 
 
 @pytest.fixture
@@ -32,11 +19,7 @@ def daemon(world):
     boxes = [{"container": {"runtime": "podman"}}, {"container": {"runtime": "docker"}}]
     rule = {"id": "boxes", "when": {"workload": "box", "provider": ["openai"], "model": CHAT_MODELS}, "allow": {}}
     d = Daemon(world, {"workloads": {"box": {"match": boxes}}, "rules": [rule]}, settings={"log.level": "debug"})
-
-    def end():
-        d.stop()
-        d.nothing_left()
-    world.closers.append(end)
+    world.closers.append(d.close)
     return d.start()
 
 

@@ -1,45 +1,27 @@
 # SPDX-License-Identifier: Apache-2.0
 """Workloads by image and labels of their container: what podman says, and what a socket says that is no engine."""
 import json
-import socket
 import subprocess
-import threading
 
 import pytest
 
 from lib.container import Podman, Runc
 from lib.daemon import CommandFailed, Daemon
-from lib.pod import CALL
+from lib.pod import CALL, TRY
 from lib.policies import CHAT_MODELS
 from lib.system import PYTHON, wait_for
+from lib.unix_server import UnixServer
 from lib.world import PROVIDERS
 
+ASK = json.dumps({"ca": "/egret/run/ca.pem", "address": PROVIDERS, "host": "api.openai.com"})
 RULE = {"id": "boxes", "when": {"workload": "box", "provider": ["openai"], "model": CHAT_MODELS}, "allow": {}}
 
-
-# As clients do: a refused connection is tried once more in a moment.
-TRY = """
-import socket, time
-def connect(address, port=443):
-    for _ in range(50):
-        s = socket.socket()
-        s.settimeout(20)
-        if s.connect_ex((address, port)) == 0: return s
-        time.sleep(0.1)
-    raise SystemExit("refused all the time")
-socket.create_connection = lambda to, timeout=None: connect(*to)
-"""
-ASK = json.dumps({"ca": "/egret/run/ca.pem", "address": PROVIDERS, "host": "api.openai.com"})
 
 
 def start(world, container, sockets, **settings):
     d = Daemon(world, {"workloads": {"box": {"match": [{"container": container}]}}, "rules": [RULE]},
                settings={"containers.sockets": [str(s) for s in sockets], **settings})
-
-    def end():
-        d.stop()
-        d.nothing_left()
-    world.closers.append(end)
+    world.closers.append(d.close)
     return d.start()
 
 
@@ -47,43 +29,20 @@ def described(box_id, image="docker.io/team/agent:1.2", labels=None, **more):
     return {"Id": box_id, "Image": "sha256:" + "ab" * 32, "Config": {"Image": image, "Labels": labels}, **more}
 
 
-class Engine:
-    """Answers each connection with what `says` makes of its request; counts them."""
+class Engine(UnixServer):
+    """Answers with what `says` makes of a container's id, None being silence; keeps the paths that were asked for."""
 
     def __init__(self, world, says, name="engine.sock"):
-        self.path, self.says, self.asked = world.tmp / name, says, []
-        self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.listener.bind(str(self.path))
-        self.listener.listen(64)
-        self.held = []
-        self.thread = threading.Thread(target=self.serve, daemon=True)
-        self.thread.start()
+        self.says, self.asked = says, []
+        super().__init__(world.tmp / name, self.reply)
         world.closers.append(self.close)
 
-    def serve(self):
-        while True:
-            try:
-                conn, _ = self.listener.accept()
-            except OSError:
-                return
-            request = conn.recv(65536).decode()
-            self.asked.append(request.split(" ")[1])
-            answer = self.says(request.split("/")[2])
-            if answer is None:
-                self.held.append(conn)
-                continue
-            try:
-                conn.sendall(answer)
-            except OSError:
-                pass
-            conn.close()
-
-    def close(self):
-        self.listener.shutdown(socket.SHUT_RDWR)
-        self.listener.close()
-        self.thread.join()
-        for conn in self.held:
-            conn.close()
+    def reply(self, conn):
+        path = conn.recv(65536).decode().split(" ")[1]
+        self.asked.append(path)
+        said = self.says(path.split("/")[2])
+        conn.sendall(said or b"")
+        return said is None
 
 
 def ok(body, status="200 OK", **headers):
@@ -93,10 +52,10 @@ def ok(body, status="200 OK", **headers):
     return "\r\n".join(lines).encode() + text
 
 
-def statuses(world):
-    """Of a container's requests: its output, and the record's workload."""
+def ask(world):
+    """A container that asks for a completion; its status."""
     box = Runc(world, [PYTHON, "-c", TRY + CALL, ASK], cgroup="docker")
-    return box.output().split(), box
+    return box.output().strip(), box
 
 
 def workload_of(daemon):
@@ -138,8 +97,8 @@ def named(world, boxes):
 def test_what_the_engine_says_decides(world, container, status):
     engine = Engine(world, lambda box: ok(described(box, labels={"team": "research", "tier": "1"})))
     daemon = start(world, container, [engine.path])
-    out, box = statuses(world)
-    assert out == [status] and daemon.record()["container"] == box.id
+    out, box = ask(world)
+    assert out == status and daemon.record()["container"] == box.id
     assert set(engine.asked) == {f"/containers/{box.id}/json"} and len(engine.asked) == 1
 
 
@@ -147,7 +106,7 @@ def test_the_first_that_knows_it_is_believed(world):
     none = Engine(world, lambda box: ok({"message": "no such container"}, "404 Not Found"), "a.sock")
     knows = Engine(world, lambda box: ok(described(box)), "b.sock")
     daemon = start(world, {"image": "**agent*"}, [world.tmp / "nobody.sock", none.path, knows.path])
-    assert statuses(world)[0] == ["200"]
+    assert ask(world)[0] == "200"
     assert len(none.asked) == len(knows.asked) == 1
     assert any("nobody.sock" in w for w in daemon.egret("status")["warnings"])
 
@@ -162,7 +121,7 @@ def test_the_first_that_knows_it_is_believed(world):
 def test_what_is_no_answer_matches_nothing(world, says):
     engine = Engine(world, says)
     daemon = start(world, {"image": "**"}, [engine.path])
-    assert statuses(world)[0] == ["403"]
+    assert ask(world)[0] == "403"
     assert workload_of(daemon) == "unknown" and len(engine.asked) == 1
     [warning] = [w for w in daemon.egret("status")["warnings"] if "engine.sock" in w]
     assert "image or labels" in warning
@@ -171,7 +130,7 @@ def test_what_is_no_answer_matches_nothing(world, says):
 def test_without_a_socket_a_warning_says_so(world):
     daemon = start(world, {"image": "**"}, [])
     assert any("containers.sockets" in w for w in daemon.egret("status")["warnings"])
-    assert statuses(world)[0] == ["403"]
+    assert ask(world)[0] == "403"
 
 
 def test_modes_act_on_cgroups_alone(world):

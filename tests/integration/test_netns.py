@@ -27,11 +27,7 @@ time.sleep(1000)
 
 def start(world, prefix=(), **settings):
     d = Daemon(world, agent_policy(world), settings={"workers": 2, **settings}, prefix=prefix)
-
-    def end():
-        d.stop()
-        d.nothing_left()
-    world.closers.append(end)
+    world.closers.append(d.close)
     return d.start()
 
 

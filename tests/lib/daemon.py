@@ -204,6 +204,10 @@ class Daemon:
             self.proc.wait()
             raise AssertionError("egretd does not end on SIGTERM:\n" + self.log()) from None
 
+    def close(self):
+        self.stop()
+        self.nothing_left()
+
     def fds(self, pid):
         return len(os.listdir(f"/proc/{pid}/fd"))
 
