@@ -41,6 +41,19 @@ static inline bool rig_has_record(struct rig *r)
 	return has;
 }
 
+/* A note comes to the monitor over a channel of its own, perhaps later than what it tells is seen.
+ */
+static inline void rig_wait_note(const struct rig *r, enum eg_reason reason)
+{
+	for (int i = 0; i < RIG_LIMIT_S * 1000 && !r->noted[reason]; i++) {
+		struct pollfd none = { .fd = -1 };
+
+		(void)poll(&none, 1, 1);
+	}
+	if (!r->noted[reason])
+		fail_msg("no note of reason %u came", reason);
+}
+
 /* ---- both ends ---- */
 
 struct rig_end {

@@ -95,7 +95,7 @@ struct rig {
 	_Atomic int attest_reason, attest_silent, lease_status, mint_refused, mint_silent,
 		lease_ttl_ms;
 	_Atomic unsigned lease_generation;
-	_Atomic unsigned notes;
+	_Atomic unsigned notes, noted[EG_REASON_COUNT];
 	struct eg_note note; /* the last */
 	sem_t ready;
 };
@@ -197,6 +197,7 @@ static inline void rig_on_monitor(struct channel *ch, void *ctx, struct msg *m)
 	case EG_MSG_note:
 		memcpy(&r->note, m->body.p, sizeof(r->note));
 		r->notes++;
+		r->noted[r->note.reason]++;
 		break;
 	}
 }

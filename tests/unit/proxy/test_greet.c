@@ -218,14 +218,9 @@ static void what_follows_a_banner_passes(void **state)
 
 static void noted(enum eg_reason reason)
 {
-	for (int i = 0; i < RIG_LIMIT_S * 1000 && !rig.notes; i++) {
-		struct pollfd none = { .fd = -1 };
-
-		(void)poll(&none, 1, 1);
-	}
+	rig_wait_note(&rig, reason);
 	assert_int_equal(rig.notes, 1);
-	assert_int_equal(rig.note.reason, reason);
-	rig.notes = 0;
+	rig.notes = rig.noted[reason] = 0;
 }
 
 static void half_a_hello_is_not_passed_on(void **state)

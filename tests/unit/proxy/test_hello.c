@@ -18,16 +18,11 @@ static int alert(void)
 
 static void noted(enum eg_reason reason)
 {
-	for (int i = 0; i < RIG_LIMIT_S * 1000 && !rig.notes; i++) {
-		struct pollfd none = { .fd = -1 };
-
-		(void)poll(&none, 1, 1);
-	}
+	rig_wait_note(&rig, reason);
 	assert_int_equal(rig.notes, 1);
-	assert_int_equal(rig.note.reason, reason);
 	assert_int_equal(rig.note.pid, 42);
 	assert_int_equal(rig.note.cgroup, 5);
-	rig.notes = 0;
+	rig.notes = rig.noted[reason] = 0;
 }
 
 static void say(const void *p, size_t n)

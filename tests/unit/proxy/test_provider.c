@@ -350,7 +350,7 @@ static struct eg_record refused_key(void)
 	assert_int_equal(rec.decision, EG_REASON_allowed);
 	assert_int_equal(rec.end, EG_REASON_credential_refused);
 	assert_int_equal(rec.status, 403);
-	assert_int_equal(rig.note.reason, EG_REASON_credential_refused);
+	rig_wait_note(&rig, EG_REASON_credential_refused);
 	assert_non_null(strstr(rig.note.text, "openai-main"));
 	assert_null(strstr(rig.note.text, "0123456789"));
 	return rec;

@@ -147,17 +147,6 @@ static void assert_closed(struct rig_end *e)
 	assert_true(errno != EAGAIN);
 }
 
-/* The note comes to the monitor over a channel of its own, perhaps later than the end is seen. */
-static void assert_noted(enum eg_reason reason)
-{
-	for (int i = 0; i < RIG_LIMIT_S * 1000 && !rig.notes; i++) {
-		struct pollfd none = { .fd = -1 };
-
-		(void)poll(&none, 1, 1);
-	}
-	assert_int_equal(rig.note.reason, reason);
-}
-
 static void assert_open(struct rig_end *e)
 {
 	char b;
@@ -200,7 +189,7 @@ static void cgroup_cannot_take_every_connection(void **state)
 		connect_in(&mine[i], 5);
 	connect_in(&mine[14], 5);
 	assert_closed(&mine[14]);
-	assert_noted(EG_REASON_overloaded);
+	rig_wait_note(&rig, EG_REASON_overloaded);
 	connect_in(&theirs[0], 6);
 	connect_in(&theirs[1], 6);
 	assert_open(&theirs[1]);
@@ -255,7 +244,7 @@ static void cgroups_below_one_have_a_share_together(void **state)
 		connect_below(&mine[i], ABOVE, 2000 + (unsigned)i);
 	connect_below(&mine[14], ABOVE, 2014); /* alone: all but an eighth */
 	assert_closed(&mine[14]);
-	assert_noted(EG_REASON_overloaded);
+	rig_wait_note(&rig, EG_REASON_overloaded);
 	connect_in(&theirs[0], 6);
 	connect_below(&theirs[1], 1500, 3000);
 	assert_open(&theirs[0]);
@@ -393,7 +382,7 @@ static void cgroup_cannot_make_up_names(void **state)
 		assert_int_equal(shakes(5, host), i < 8);
 	}
 	assert_int_equal(rig.minted, 8);
-	assert_int_equal(rig.note.reason, EG_REASON_overloaded);
+	rig_wait_note(&rig, EG_REASON_overloaded);
 	assert_in_range(rig.notes, 1, 16);
 	assert_true(shakes(5, "x0.api.openai.com")); /* known */
 	assert_true(shakes(5, RIG_HOST)); /* spelled out */
