@@ -171,6 +171,18 @@ def test_what_drains_is_governed_by_what_is_in_force_now(world, daemon, workload
     wait_for(lambda: len(draining_flows(daemon)) == 1, what="three connections to end with their answer")
 
 
+def test_one_that_dies_while_it_drains_is_an_event(daemon, workload, binary):
+    client = workload.open()
+    assert client.ask("POST", "/v1/chat/completions", CHAT).status == 200
+    assert daemon.egret("daemon", "upgrade", str(binary))["generation"] == 2
+    [drains] = wait_for(lambda: len(processes(daemon, "draining")) == 1 and processes(daemon, "draining"), what="one worker to be left")
+    daemon.mark_now()
+    os.kill(drains["pid"], 9)
+    assert "of generation 1 killed by signal 9" in daemon.event("worker_died")["text"]
+    assert not processes(daemon, "draining")
+    assert workload.call("POST", "/v1/chat/completions", CHAT).status == 200
+
+
 def test_only_root_and_only_roots_file(world, daemon, binary):
     with pytest.raises(CommandFailed) as failed:
         daemon.egret("daemon", "upgrade", str(binary), uid=65534)

@@ -24,6 +24,7 @@ struct child {
 	enum child_state state;
 	bool stopping;
 	bool adopted; /* of an earlier generation: its end is the end */
+	bool failed; /* the last process */
 	pid_t pid;
 	int pidfd;
 	struct io io; /* on pidfd: readable when the process has ended */
@@ -83,6 +84,7 @@ static void on_exit_ready(struct io *io, int events)
 	c->state = c->stopping || c->adopted ? CHILD_STOPPED : CHILD_DOWN;
 	forget(c, &info);
 	describe(&info, how, sizeof(how));
+	c->failed = info.si_code != CLD_EXITED || info.si_status != 0;
 	c->deaths = clock_mono_us() - c->started_mono_us > SETTLED_US ? 1 : c->deaths + 1;
 	if (c->state == CHILD_DOWN)
 		timer_start(&c->restart, c->loop, child_pause_us(c->deaths), on_restart);
@@ -311,6 +313,11 @@ struct child *child_free(struct child *c)
 bool child_is_adopted(const struct child *c)
 {
 	return c->adopted;
+}
+
+bool child_has_failed(const struct child *c)
+{
+	return c->failed;
 }
 
 uint32_t child_role(const struct child *c)

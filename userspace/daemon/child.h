@@ -65,6 +65,8 @@ void child_stop_by(struct child *c, uint32_t deadline_ms);
 void child_kill(struct child *c);
 
 bool child_is_adopted(const struct child *c);
+/* Its last process ended by a signal, or with another status than 0. */
+bool child_has_failed(const struct child *c);
 uint32_t child_role(const struct child *c);
 uint32_t child_index(const struct child *c);
 enum child_state child_state(const struct child *c);

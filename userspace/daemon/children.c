@@ -28,12 +28,18 @@
 #define FILES_PER_NETNS 2u /* listeners, IPv4 and IPv6 */
 #define FILES_BASE	1024u
 
-static const char *label(const struct child *c, char *to, size_t size)
+#define LABEL_SIZE	64
+
+static const char *label(const struct kin *k, char to[LABEL_SIZE])
 {
-	if (child_role(c) == EG_WORKER)
-		(void)snprintf(to, size, "worker %u", child_index(c));
-	else
-		(void)snprintf(to, size, "%s", role_name(child_role(c)));
+	const struct child *c = k->child;
+	int n = child_role(c) == EG_WORKER
+			? snprintf(to, LABEL_SIZE, "worker %u", child_index(c))
+			: snprintf(to, LABEL_SIZE, "%s", role_name(child_role(c)));
+
+	if (child_is_adopted(c))
+		(void)snprintf(to + n, LABEL_SIZE - (size_t)n, " of generation %llu",
+			       (unsigned long long)k->generation);
 	return to;
 }
 
@@ -42,21 +48,20 @@ static const char *label(const struct child *c, char *to, size_t size)
 static int on_started(void *ctx, struct child *child)
 {
 	struct kin *k = ctx;
-	char name[32];
+	char name[LABEL_SIZE];
 	int r = wiring_started(k->set, child);
 
 	if (r < 0)
-		log_error("%s cannot be started: %s", label(child, name, sizeof(name)),
-			  strerror(-r));
+		log_error("%s cannot be started: %s", label(k, name), strerror(-r));
 	return r;
 }
 
 static void on_ready(void *ctx, struct child *child)
 {
 	struct kin *k = ctx;
-	char name[32];
+	char name[LABEL_SIZE];
 
-	log_info("%s is ready: pid=%d", label(child, name, sizeof(name)), (int)child_pid(child));
+	log_info("%s is ready: pid=%d", label(k, name), (int)child_pid(child));
 	monitor_advance(k->set->m);
 }
 
@@ -69,15 +74,16 @@ static void on_msg(void *ctx, struct child *child, struct msg *m)
 
 static void stop_rest(struct children *c);
 
+/* end: what becomes of it now. */
 static void report_death(struct monitor *m, const struct child *child, const char *name,
-			 const char *how)
+			 const char *how, const char *end)
 {
 	struct eg_note note = { .time_us = clock_wall_us(),
 				.reason = child_role(child) == EG_WORKER
 						  ? EG_REASON_worker_died
 						  : EG_REASON_credential_unavailable };
 
-	log_error("%s %s; it is started again", name, how);
+	log_error("%s %s; %s", name, how, end);
 	(void)snprintf(note.text, sizeof(note.text), "%s %s", name, how);
 	/* The recorder's own death is in the log and in `egret status`. */
 	if (child_role(child) != EG_RECORDER)
@@ -89,26 +95,27 @@ static void on_gone(void *ctx, struct child *child, const char *how, bool was_re
 	struct kin *k = ctx;
 	struct children *c = k->set;
 	struct child *recorder = children_recorder(c);
-	char name[32];
+	char name[LABEL_SIZE];
 
-	(void)label(child, name, sizeof(name));
+	(void)label(k, name);
 	if (child_role(child) == EG_VAULT && !child_is_adopted(child))
 		credentials_set_vault(c->m->credentials, NULL);
 	if (child_role(child) == EG_RECORDER)
 		warnings_clear(c->m->warnings, ANSWER_RECORDER);
 	if (child_role(child) == EG_WORKER && child_channel(recorder))
 		(void)!slabs_send_orphan(child_channel(recorder), k->slab);
-	if (child_is_adopted(child)) {
-		log_info("%s of generation %llu %s", name, (unsigned long long)k->generation, how);
-		predecessors_gone(c, k);
-		stop_rest(c);
-	} else if (child_state(child) == CHILD_STOPPED) {
-		log_info("%s %s", name, how);
+	if (child_state(child) == CHILD_STOPPED) {
+		if (child_is_adopted(child) && child_has_failed(child))
+			report_death(c->m, child, name, how, "what it carried is cut");
+		else
+			log_info("%s %s", name, how);
+		if (child_is_adopted(child))
+			predecessors_gone(c, k);
 		stop_rest(c);
 	} else if (c->m->phase == MONITOR_STARTING && !was_ready) {
 		monitor_fail(c->m, "%s %s before it was ready: see its lines above", name, how);
 	} else {
-		report_death(c->m, child, name, how);
+		report_death(c->m, child, name, how, "it is started again");
 	}
 }
 
@@ -273,7 +280,7 @@ struct children *children_free(struct children *c)
 
 int children_start(struct children *c, struct diag *d)
 {
-	char name[32];
+	char name[LABEL_SIZE];
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < c->n; i++) {
@@ -281,8 +288,8 @@ int children_start(struct children *c, struct diag *d)
 			continue; /* its successor begins when it has ended */
 		r = child_start(c->v[i].child);
 		if (r < 0)
-			(void)diag_at(d, 0, 0, "cannot start the %s: %s",
-				      label(c->v[i].child, name, sizeof(name)), strerror(-r));
+			(void)diag_at(d, 0, 0, "cannot start the %s: %s", label(&c->v[i], name),
+				      strerror(-r));
 	}
 	return r;
 }
@@ -415,12 +422,13 @@ void children_send_listeners6(struct children *c)
 	tell(c, send_v6);
 }
 
-bool children_flushed(const struct children *c)
+bool children_settled(const struct children *c)
 {
 	for (size_t i = 0; i < children_count(c); i++) {
-		const struct channel *ch = child_channel(children_at(c, i));
+		const struct child *child = children_at(c, i);
+		const struct channel *ch = child_channel(child);
 
-		if (ch && !channel_is_flushed(ch))
+		if (ch ? !channel_is_flushed(ch) : child_pid(child) != 0)
 			return false;
 	}
 	return true;

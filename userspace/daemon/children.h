@@ -16,8 +16,8 @@ struct children *children_free(struct children *c); /* kills what is left; retur
 int children_start(struct children *c, struct diag *d) _must_check_;
 /* Workers first, then vault and recorder, so that every record is stored. on_stopped runs once. */
 void children_stop(struct children *c, uint32_t deadline_ms, void (*on_stopped)(struct monitor *m));
-/* Nothing waits to be sent to any. */
-bool children_flushed(const struct children *c);
+/* Nothing waits to be sent to any, and none is about to end. */
+bool children_settled(const struct children *c);
 bool children_ready(const struct children *c); /* every one */
 
 size_t children_count(const struct children *c);

@@ -170,7 +170,7 @@ static void on_settle(struct timer *t)
 
 	if (u->m->phase == MONITOR_STOPPING)
 		refuse(u, "it is being stopped");
-	else if (u->m->attests == 0 && children_flushed(u->m->children))
+	else if (u->m->attests == 0 && children_settled(u->m->children))
 		step_over(u);
 	else if (clock_mono_us() > u->until_us)
 		refuse(u, "its processes wait for answers without end: try again");
