@@ -8,6 +8,7 @@
 #include "base/slice.h"
 
 #define NAME	 "layouts"
+#define NEXT	 "layouts-next"
 #define CHANGING "changing"
 
 /* The number that follows "NAME=" in a text of such words; 0: there is none. */
@@ -44,17 +45,21 @@ int layouts_read(const char *dir, bool known[PINS_MAP_COUNT])
 	return 0;
 }
 
+/* In one step: none would be taken for layout 1. */
 static int put(const char *dir, const char *text)
 {
-	char path[4096];
+	char path[4096], next[4096];
 	int r;
 
 	r = pins_path(dir, NAME, path, sizeof(path));
+	if (r == 0)
+		r = pins_path(dir, NEXT, next, sizeof(next));
 	if (r < 0)
 		return r;
-	if (unlink(path) < 0 && errno != ENOENT)
+	if ((unlink(next) < 0 && errno != ENOENT) || symlink(text, next) < 0 ||
+	    rename(next, path) < 0)
 		return -errno;
-	return *text && symlink(text, path) < 0 ? -errno : 0;
+	return 0;
 }
 
 int layouts_begin(const char *dir)
@@ -75,5 +80,16 @@ int layouts_done(const char *dir)
 
 int layouts_remove(const char *dir)
 {
-	return put(dir, "");
+	static const char *const names[] = { NEXT, NAME };
+	char path[4096];
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		int r = pins_path(dir, names[i], path, sizeof(path));
+
+		if (r < 0)
+			return r;
+		if (unlink(path) < 0 && errno != ENOENT)
+			return -errno;
+	}
+	return 0;
 }
