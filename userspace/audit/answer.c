@@ -245,11 +245,6 @@ void answers_wake(struct answers *a)
 	arm(a);
 }
 
-size_t answers_count(const struct answers *a)
-{
-	return a->n;
-}
-
 int answers_new(struct loop *l, struct store *s, struct answers **ret)
 {
 	struct answers *a = calloc(1, sizeof(*a));

@@ -23,4 +23,3 @@ struct answers *answers_free(struct answers *a);
 void answers_add(struct answers *a, int fd, struct slice request);
 /* Rows have been stored: watches go on. */
 void answers_wake(struct answers *a);
-size_t answers_count(const struct answers *a);

@@ -292,14 +292,6 @@ void slab_commit(struct slab *s, struct eg_record *r)
 	wake(s);
 }
 
-void slab_abandon(struct slab *s, struct eg_record *r)
-{
-	uint32_t i = index_of(s, r), open = SLAB_OPEN;
-
-	if (atomic_compare_exchange_strong(&s->head->state[i], &open, SLAB_FREE))
-		s->free[s->n_free++] = i;
-}
-
 /* ---- the recorder's half ---- */
 
 static int by_seq(const void *a, const void *b)

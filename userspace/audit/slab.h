@@ -46,8 +46,6 @@ uint32_t slab_slots(const struct slab *s);
  * one counts as empty when the worker dies. */
 struct eg_record *slab_open(struct slab *s);
 void slab_commit(struct slab *s, struct eg_record *r);
-/* Gives a slot back unrecorded: nothing was decided in it. */
-void slab_abandon(struct slab *s, struct eg_record *r);
 /* Worker, once, before slab_open(): takes the slab over. Open slots of a predecessor are closed as
  * worker_died, and the worker holds a POSIX lock on the file from here to its death, which tells
  * the recorder that open slots have an owner. (Owned by the process: two users of a file in one

@@ -5,8 +5,8 @@
  *
  *              slab_open          slab_commit             slab_release
  *   FREE ─────────────► OPEN ─────────────► COMMITTED ─────────────► FREE
- *     ▲  worker          │ │     worker                  recorder      ▲
- *     └── slab_abandon ──┘ └──────────────► ORPHANED ──────────────────┘
+ *        worker            │     worker                  recorder      ▲
+ *                          └──────────────► ORPHANED ──────────────────┘
  *                             worker's death
  */
 #pragma once

@@ -19,11 +19,6 @@ static struct {
 
 static const char *const names[] = { "error", "warn", "info", "debug" };
 
-const char *log_level_name(enum log_level level)
-{
-	return names[level];
-}
-
 bool log_level_of(const char *name, enum log_level *ret)
 {
 	for (unsigned i = 0; i < ARRAY_SIZE(names); i++)

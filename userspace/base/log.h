@@ -13,7 +13,6 @@
 
 enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
 
-const char *log_level_name(enum log_level level);
 bool log_level_of(const char *name, enum log_level *ret); /* false: there is no such level */
 
 /* `module` must outlive the process: it is printed as mod=. */

@@ -66,11 +66,6 @@ size_t utf8_valid_prefix(struct slice s)
 	return i;
 }
 
-bool utf8_valid(struct slice s)
-{
-	return utf8_valid_prefix(s) == s.n;
-}
-
 bool utf8_is_text(struct slice s)
 {
 	while (s.n) {

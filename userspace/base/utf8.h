@@ -6,7 +6,6 @@
 
 /* Length of the sequence that s begins with (1..4), 0: it begins with none. s is not empty. */
 size_t utf8_length(struct slice s);
-bool utf8_valid(struct slice s);
 /* How many bytes from the start are whole, valid sequences. Fast where most is ASCII. */
 size_t utf8_valid_prefix(struct slice s);
 /* Valid, and without C0, DEL or C1 control characters: fit to be shown, logged and compared. */

@@ -4,11 +4,6 @@
 
 #include "control/conn.h"
 
-const char *request_command(const struct request *r)
-{
-	return r->command->name;
-}
-
 json_t *request_args(const struct request *r)
 {
 	return r->args;

@@ -93,7 +93,6 @@ void control_server_set_group(struct control_server *s, bool has_group, gid_t re
 
 /* ---- what a handler may ask ---- */
 
-const char *request_command(const struct request *r);
 json_t *request_args(const struct request *r); /* borrowed, an object, possibly empty */
 const struct control_peer *request_peer(const struct request *r);
 /* String and number among the arguments: *ret is NULL / untouched when it is absent; false when it

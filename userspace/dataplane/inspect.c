@@ -154,13 +154,3 @@ const char *inspect_hook_name(uint32_t hook)
 
 	return hook < EG_HOOK_COUNT ? names[hook] : "unknown";
 }
-
-int inspect_stats_fd(int *ret_fd)
-{
-	int fd = bpf_enable_stats(BPF_STATS_RUN_TIME);
-
-	if (fd < 0)
-		return -errno;
-	*ret_fd = fd;
-	return 0;
-}

@@ -80,9 +80,6 @@ int inspect_counts(const struct inspect *in, struct inspect_counts *ret) _must_c
 /* enum eg_hook as people read it: "connect4". */
 const char *inspect_hook_name(uint32_t hook);
 
-/* Run-time statistics of all BPF programs are on while the fd is open. */
-int inspect_stats_fd(int *ret_fd) _must_check_;
-
 /* One per hook of EG_PROGS: what BPF_PROG_QUERY says about `cgroup` (the pins do not count). */
 struct inspect_hook {
 	const char *name;

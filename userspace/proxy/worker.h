@@ -4,13 +4,13 @@
  * the sandbox closes (it reads resolv.conf then), run inside it. Parses everything hostile; holds
  * no privilege: what it needs comes over its channel from the monitor (headers/egret/rpc.h).
  *
- * Configuration, the JSON text of its start message; all members but one are there:
- *   { "limits": { "connections": N, "head_bytes": N, "body_bytes": N, "bodies_bytes": N,
- *                 "buffer_bytes": N, "hello_ms": N, "handshake_ms": N, "head_ms": N, "idle_ms": N,
- * "body_ms": N, "first_byte_ms": N, "stall_ms": N }, "upstream": { "connect_ms": N, "idle_ms": N,
- * "idle_max": N, "allow": [CIDR...], "resolvers": ["addr[:port]"...] },
- *     "resolve": BOOL,  this worker resolves the governed names for the endpoint map
- *     "cgroup": N }     id of the one that is enforced, 0: not known; may be missing
+ * Configuration, the JSON text of its start message; all members but "cgroup" are there:
+ *
+ *   limits    connections, head_bytes, body_bytes, bodies_bytes, buffer_bytes, hello_ms,
+ *             handshake_ms, head_ms, idle_ms, body_ms, first_byte_ms, stall_ms: numbers
+ *   upstream  connect_ms, idle_ms, idle_max: numbers; allow: CIDRs; resolvers: "ADDR[:PORT]"s
+ *   resolve   whether this worker resolves the governed names for the endpoint map
+ *   cgroup    id of the one that is enforced; 0: not known
  */
 #pragma once
 

@@ -174,30 +174,6 @@ static void unreleased_records_come_again(void **state)
 	(void)close(fd);
 }
 
-static void abandoned_slot_leaves_no_record(void **state)
-{
-	_cleanup_free_ struct seen *seen = seen_new();
-	int fd = slab_file(1);
-	struct slab *w = open_slab(fd, -1), *r = open_slab(fd, -1);
-
-	(void)state;
-	slab_attach(w);
-	for (int i = 0; i < 3; i++) {
-		struct eg_record *rec = slab_open(w);
-
-		assert_non_null(rec);
-		assert_int_equal(rec->status, 0);
-		put_id(rec, 9);
-		rec->status = 200;
-		slab_abandon(w, rec);
-	}
-	drain_all(r, seen);
-	assert_int_equal(seen->n, 0);
-	(void)slab_free(w);
-	(void)slab_free(r);
-	(void)close(fd);
-}
-
 static bool is_readable(int fd)
 {
 	struct pollfd p = { .fd = fd, .events = POLLIN };
@@ -489,7 +465,6 @@ int main(void)
 		cmocka_unit_test(records_come_oldest_first),
 		cmocka_unit_test(full_slab_refuses_until_released),
 		cmocka_unit_test(unreleased_records_come_again),
-		cmocka_unit_test(abandoned_slot_leaves_no_record),
 		cmocka_unit_test(only_a_sleeping_recorder_is_woken),
 		cmocka_unit_test(killed_worker_loses_nothing),
 		cmocka_unit_test(open_slots_of_a_dead_worker_are_closed),

@@ -8,13 +8,18 @@
 
 #include "base/utf8.h"
 
+static bool is_valid(struct slice s)
+{
+	return utf8_valid_prefix(s) == s.n;
+}
+
 static void valid_sequences_pass(void **state)
 {
 	(void)state;
-	assert_true(utf8_valid(SLICE("")));
-	assert_true(utf8_valid(SLICE("plain")));
-	assert_true(utf8_valid(SLICE("\xc2\x80 \xdf\xbf \xe0\xa0\x80 \xed\x9f\xbf \xef\xbf\xbf")));
-	assert_true(utf8_valid(SLICE("\xf0\x90\x80\x80 \xf4\x8f\xbf\xbf")));
+	assert_true(is_valid(SLICE("")));
+	assert_true(is_valid(SLICE("plain")));
+	assert_true(is_valid(SLICE("\xc2\x80 \xdf\xbf \xe0\xa0\x80 \xed\x9f\xbf \xef\xbf\xbf")));
+	assert_true(is_valid(SLICE("\xf0\x90\x80\x80 \xf4\x8f\xbf\xbf")));
 }
 
 static void bad_sequences_do_not(void **state)
@@ -42,7 +47,7 @@ static void bad_sequences_do_not(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
-		assert_false(utf8_valid(slice_str(bad[i])));
+		assert_false(is_valid(slice_str(bad[i])));
 }
 
 static void text_has_no_control_characters(void **state)
