@@ -37,6 +37,7 @@ struct offsets {
 
 struct json_scan {
 	yajl_handle yajl;
+	struct yajl_pool memory; /* yajl's */
 	struct pool *pool;
 	const struct json_scan_want *wants;
 	size_t n_wants;
@@ -380,7 +381,8 @@ struct json_scan *json_scan_new(const struct json_scan_want *wants, size_t n_wan
 	s->keep = 1;
 	if (read_paths(s) < 0)
 		return NULL;
-	yajl_pool_funcs(pool, &memory);
+	s->memory.pool = pool;
+	yajl_pool_funcs(&s->memory, &memory);
 	s->yajl = yajl_alloc(&callbacks, &memory, s);
 	if (!s->yajl) {
 		errno = ENOMEM;
@@ -469,13 +471,23 @@ enum json_scan_result json_scan_feed(struct json_scan *s, struct slice body)
 
 enum json_scan_result json_scan_finish(struct json_scan *s, struct slice body)
 {
-	enum json_scan_result r = read_body(s, body);
+	enum json_scan_result r;
 
-	if (r != JSON_SCAN_OK)
-		return r;
-	if (s->depth || !s->top || s->utf8 != body.n) /* before its end, or nothing at all */
-		return settle(s, yajl_status_error);
-	return settle(s, yajl_complete_parse(s->yajl));
+	if (!s->yajl)
+		return s->error;
+	r = read_body(s, body);
+	if (r == JSON_SCAN_OK && (s->depth || !s->top || s->utf8 != body.n))
+		r = settle(s, yajl_status_error); /* before its end, or nothing at all */
+	if (r == JSON_SCAN_OK)
+		r = settle(s, yajl_complete_parse(s->yajl));
+	s->fed = SIZE_MAX; /* nothing comes any more */
+	(void)json_scan_free(s);
+	return r;
+}
+
+size_t json_scan_memory(const struct json_scan *s)
+{
+	return s->memory.bytes;
 }
 
 const char *json_scan_key(const struct json_scan *s)

@@ -61,6 +61,9 @@ struct json_scan *json_scan_free(struct json_scan *s);
  * body is: so that its cost stays in proportion to its length, however it is cut. */
 enum json_scan_result json_scan_feed(struct json_scan *s, struct slice body);
 enum json_scan_result json_scan_finish(struct json_scan *s, struct slice body);
+/* Bytes that are held beside body and pool: a token that a piece has cut, and its decoded text.
+ * They may be as many as the body has, or some more, until its end. */
+size_t json_scan_memory(const struct json_scan *s);
 /* The path an error is about; NULL when none. */
 const char *json_scan_key(const struct json_scan *s);
 size_t json_scan_values(const struct json_scan *s, const struct json_scan_value **ret);

@@ -16,13 +16,16 @@ struct chunk {
 
 static void *get(void *ctx, size_t n)
 {
-	struct chunk *c = n <= SMALL ? pool_alloc(ctx, sizeof(*c) + n) : NULL;
+	struct yajl_pool *m = ctx;
+	struct chunk *c = n <= SMALL ? pool_alloc(m->pool, sizeof(*c) + n) : NULL;
 	bool is_pools = c != NULL;
 
 	if (!c)
 		c = malloc(sizeof(*c) + n);
 	if (!c)
 		return NULL;
+	if (!is_pools)
+		m->bytes += sizeof(*c) + n;
 	c->n = n;
 	c->is_pools = is_pools;
 	return c->p;
@@ -31,10 +34,12 @@ static void *get(void *ctx, size_t n)
 static void give_back(void *ctx, void *p)
 {
 	struct chunk *c = p ? container_of(p, struct chunk, p) : NULL;
+	struct yajl_pool *m = ctx;
 
-	(void)ctx;
-	if (c && !c->is_pools)
-		free(c);
+	if (!c || c->is_pools)
+		return;
+	m->bytes -= sizeof(*c) + c->n;
+	free(c);
 }
 
 static void *get_more(void *ctx, void *p, size_t n)
@@ -49,9 +54,9 @@ static void *get_more(void *ctx, void *p, size_t n)
 	return more;
 }
 
-void yajl_pool_funcs(struct pool *pool, yajl_alloc_funcs *ret)
+void yajl_pool_funcs(struct yajl_pool *m, yajl_alloc_funcs *ret)
 {
 	*ret = (yajl_alloc_funcs){
-		.malloc = get, .realloc = get_more, .free = give_back, .ctx = pool
+		.malloc = get, .realloc = get_more, .free = give_back, .ctx = m
 	};
 }

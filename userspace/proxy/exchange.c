@@ -274,9 +274,12 @@ enum exchange_body exchange_wants_body(const struct exchange *x)
 
 static enum eg_reason inspect_piece(struct exchange *x, struct slice piece)
 {
+	enum eg_reason reason;
+
 	if (kept_append(x, piece) < 0)
 		return EG_REASON_overloaded;
-	return inspect_feed(&x->inspect, buf_slice(&x->body), piece);
+	reason = inspect_feed(&x->inspect, buf_slice(&x->body), piece);
+	return reason == EG_REASON_allowed && kept_charge(x) < 0 ? EG_REASON_overloaded : reason;
 }
 
 void exchange_body(struct exchange *x, struct slice piece)
@@ -332,6 +335,9 @@ void exchange_body_end(struct exchange *x, const struct http_field *trailers, si
 	if (x->state == EXCHANGE_INSPECT) {
 		x->egress.ended = true;
 		reason = inspect_finish(&x->inspect, buf_slice(&x->body));
+		/* The parser has given its memory back. */
+		if (kept_charge(x) < 0 && reason == EG_REASON_allowed)
+			reason = EG_REASON_overloaded;
 		if (reason != EG_REASON_allowed)
 			exchange_refuse(x, reason, inspect_key(&x->inspect));
 		else

@@ -66,7 +66,8 @@ struct exchange {
 	struct slice model_in_path;
 	struct inspect inspect;
 	struct buf body; /* of the request: whole when inspected, else what waits to go out */
-	size_t body_charged; /* of body's memory: what counts against the share (kept.h) */
+	size_t body_charged; /* memory of body and its parser that counts against the share (kept.h)
+			      */
 	uint64_t body_in; /* body bytes received */
 	uint64_t body_due_us; /* by when more of it must have come, see forward_deadline() */
 	bool body_done; /* the client has sent all of it */

@@ -228,6 +228,11 @@ enum eg_reason inspect_finish(struct inspect *i, struct slice all)
 	return reason;
 }
 
+size_t inspect_memory(const struct inspect *i)
+{
+	return i->json ? json_scan_memory(i->json) : 0;
+}
+
 const char *inspect_key(const struct inspect *i)
 {
 	return i->json ? json_scan_key(i->json) : NULL;

@@ -33,6 +33,8 @@ enum eg_reason inspect_begin(struct inspect *i, const struct catalogue_operation
 /* `all` is the body so far, `piece` its newest part. */
 enum eg_reason inspect_feed(struct inspect *i, struct slice all, struct slice piece) _must_check_;
 enum eg_reason inspect_finish(struct inspect *i, struct slice all) _must_check_;
+/* Bytes that are held to read it, beside the body and the pool. */
+size_t inspect_memory(const struct inspect *i);
 /* The governed key a refusal is about; NULL when none. */
 const char *inspect_key(const struct inspect *i);
 /* The nth model named; false past the last. */

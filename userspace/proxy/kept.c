@@ -6,15 +6,16 @@
 #include "proxy/state.h"
 
 /* After it has grown: a buffer grows by steps, and only its size says what it takes. */
-static int charge(struct exchange *x)
+int kept_charge(struct exchange *x)
 {
-	size_t more = x->body.size - x->body_charged;
+	size_t now = x->body.size + inspect_memory(&x->inspect);
 
-	if (more == 0)
-		return 0;
-	if (!share_take_body(x->w, x->caller->share, more))
+	if (now < x->body_charged)
+		share_give_body(x->w, x->caller->share, x->body_charged - now);
+	else if (now > x->body_charged &&
+		 !share_take_body(x->w, x->caller->share, now - x->body_charged))
 		return -ENOBUFS;
-	x->body_charged += more;
+	x->body_charged = now;
 	return 0;
 }
 
@@ -24,7 +25,7 @@ int kept_append(struct exchange *x, struct slice piece)
 
 	if (r == 0)
 		r = buf_append_slice(&x->body, piece);
-	return r < 0 ? r : charge(x);
+	return r < 0 ? r : kept_charge(x);
 }
 
 int kept_replace(struct exchange *x, struct buf *body)
@@ -32,7 +33,7 @@ int kept_replace(struct exchange *x, struct buf *body)
 	kept_drop(x);
 	x->body = *body;
 	*body = (struct buf){ 0 };
-	return charge(x);
+	return kept_charge(x);
 }
 
 void kept_drop(struct exchange *x)

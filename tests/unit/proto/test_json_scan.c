@@ -8,6 +8,7 @@
 #include <cmocka.h>
 #include <dlfcn.h>
 #include <errno.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <yajl/yajl_parse.h>
@@ -511,6 +512,42 @@ static void slivers_of_a_long_string_cost_no_more_than_it(void **state)
 	done(&t);
 }
 
+/* What is held of a body once more is known, and given back at its end: one long token, cut. */
+static void memory_beside_the_body_is_counted(void **state)
+{
+	static const char *const long_ones[] = { "{\"model\":\"", "{\"model\":\"\\n", "{\"x\":" };
+	static char body[256 * 1024];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(long_ones); i++) {
+		struct scanned t = { 0 };
+		size_t before, held = 0;
+
+		memset(body, '7', sizeof(body));
+		memcpy(body, long_ones[i], strlen(long_ones[i]));
+		pool_init(&t.pool, 1 << 20);
+		t.s = json_scan_new(wants, ARRAY_SIZE(wants), 100, &t.pool);
+		assert_non_null(t.s);
+		before = mallinfo2().uordblks + mallinfo2().hblkhd;
+		for (size_t n = 4096; n < sizeof(body); n += 4096) {
+			assert_int_equal(json_scan_feed(t.s, slice_of(body, n)), JSON_SCAN_OK);
+			held = mallinfo2().uordblks + mallinfo2().hblkhd - before;
+			if (!before) /* a sanitizer's malloc does not say */
+				held = json_scan_memory(t.s);
+			assert_true(json_scan_memory(t.s) <= held);
+			assert_true(json_scan_memory(t.s) + 32768 >= held); /* pool and pages */
+		}
+		assert_true(held >= sizeof(body) / 2);
+		assert_int_equal(json_scan_finish(t.s, slice_of(body, sizeof(body))),
+				 JSON_SCAN_MALFORMED);
+		assert_int_equal(json_scan_memory(t.s), 0);
+		/* Nor does it matter to ask again. */
+		assert_int_equal(json_scan_feed(t.s, slice_of(body, 5)), JSON_SCAN_MALFORMED);
+		assert_int_equal(json_scan_finish(t.s, slice_of(body, 5)), JSON_SCAN_MALFORMED);
+		done(&t);
+	}
+}
+
 static void errors_stay(void **state)
 {
 	struct scanned t = scan(SLICE("{\"model\":1,"), 0);
@@ -542,6 +579,7 @@ int main(void)
 		cmocka_unit_test(paths_that_make_no_sense_are_refused),
 		cmocka_unit_test(a_key_that_no_type_suits_must_not_be_there),
 		cmocka_unit_test(slivers_of_a_long_string_cost_no_more_than_it),
+		cmocka_unit_test(memory_beside_the_body_is_counted),
 		cmocka_unit_test(errors_stay),
 	};
 

@@ -91,6 +91,25 @@ static void kept_bodies_have_a_bound_in_all(void **state)
 	until_bodies(0, 0);
 }
 
+/* The parser holds a long value once more: that counts as well. */
+static void what_the_parser_holds_counts(void **state)
+{
+	static char part[PIECE];
+
+	(void)state;
+	memset(part, '7', sizeof(part));
+	memcpy(part, "{\"model\":\"", 10);
+	each_again("\"bodies_bytes\":900000"); /* a quarter: the body alone, 192 KiB */
+	open_in(&many[0], 5);
+	rig_send(&many[0], "POST " RIG_CHAT " HTTP/1.1\r\nhost: " RIG_HOST
+			   "\r\ncontent-length: 200000\r\n\r\n");
+	rig_send_n(&many[0], part, sizeof(part));
+	rig_until(&many[0], "egret-reason: overloaded");
+	assert_int_equal(rig_record(&rig).decision, EG_REASON_overloaded);
+	until_bodies(0, 0);
+	rig_close(&many[0]);
+}
+
 /* A long answer does not hold the body it answers. */
 static void kept_body_goes_with_the_answer(void **state)
 {
@@ -401,6 +420,7 @@ int main(void)
 		cmocka_unit_test(nor_can_cgroups_below_one_together),
 		cmocka_unit_test(kept_bodies_have_a_bound_for_a_cgroup),
 		cmocka_unit_test(kept_bodies_have_a_bound_in_all),
+		cmocka_unit_test(what_the_parser_holds_counts),
 		cmocka_unit_test(kept_body_goes_with_the_answer),
 		cmocka_unit_test(body_must_come_at_a_rate),
 	};
