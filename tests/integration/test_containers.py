@@ -34,6 +34,11 @@ def only_row(daemon):
     return row
 
 
+def wired(daemon):
+    """The namespaces with a device of the host's; an engine may pass through others."""
+    return [row for row in daemon.egret("netns", "list") if row["devices"]]
+
+
 def test_a_runc_container_without_a_network_is_served_by_its_identity(world, daemon):
     box = Runc(world, client(), cgroup="docker")
     assert box.output().split() == ["200"]
@@ -64,13 +69,13 @@ def test_a_runc_container_with_a_veth_is_served_and_fenced(world, daemon):
         import sys; sys.stdin.read()""")
     box = Runc(world, [PYTHON, "-c", code], cgroup="docker", netns=pod.path)
     assert box.proc.stdout.readline() == "served\n"
-    wait_for(lambda: only_row(daemon)["devices"] == 1, what="the backstop")
+    wait_for(lambda: wired(daemon), what="the backstop")
     before = sum(world.counter.read(world).values())
     box.proc.stdin.write("\n")
     box.proc.stdin.flush()
     assert box.proc.stdout.readline() == "sent\n"
     assert sum(world.counter.read(world).values()) == before
-    assert only_row(daemon)["dropped"] == 4
+    assert wired(daemon)[0]["dropped"] == 4
     event = wait_for(lambda: daemon.egret("event", "list", "--reason", "k_veth"), what="event")[0]
     assert event["workload"] == "box"
     box.output()
@@ -132,13 +137,13 @@ def test_a_podman_container_that_owns_its_network_stays_behind_the_fence(world, 
     box = Podman(world, [PYTHON, "-c", code], network=f"ns:/proc/{keeper.pid}/ns/net",
                  options=("--cap-add=NET_ADMIN,NET_RAW",))
     assert box.proc.stdout.readline() == "served\n", box.proc.stderr.read()
-    wait_for(lambda: only_row(daemon)["devices"] == 1, what="the backstop")
+    wait_for(lambda: wired(daemon), what="the backstop")
     before = sum(world.counter.read(world).values())
     box.proc.stdin.write("\n")
     box.proc.stdin.flush()
     assert box.proc.stdout.readline() == "sent\n"
     assert sum(world.counter.read(world).values()) == before
-    assert only_row(daemon)["dropped"] == 3
+    assert wired(daemon)[0]["dropped"] == 3
     box.output()
     keeper.kill()
     keeper.wait()

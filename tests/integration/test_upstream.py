@@ -103,6 +103,7 @@ def test_a_reset_before_the_answer_is_said(egret, agent, sim):
 def test_a_stale_connection_is_not_the_clients_trouble(agent, sim):
     sim.fail(close_silently=True)
     assert ask(agent).status == 200
+    sim.wait(open=0)
     assert ask(agent).status == 200
     assert len(sim.requests()) == 2
 
