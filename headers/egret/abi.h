@@ -271,22 +271,28 @@ struct eg_event {
 };
 _Static_assert(sizeof(struct eg_event) == 336, "struct eg_event is ABI");
 
+/* Where the kernel side decides, and how people read it. Stored in events: append. */
+#define EG_HOOKS(X)                                                                                \
+	X(CONNECT4, "connect4")                                                                    \
+	X(CONNECT6, "connect6")                                                                    \
+	X(SENDMSG4, "sendmsg4")                                                                    \
+	X(SENDMSG6, "sendmsg6")                                                                    \
+	X(GETPEERNAME4, "getpeername4")                                                            \
+	X(GETPEERNAME6, "getpeername6")                                                            \
+	X(BIND4, "bind4")                                                                          \
+	X(BIND6, "bind6")                                                                          \
+	X(SOCK_CREATE, "sock_create")                                                              \
+	X(SETSOCKOPT, "setsockopt")                                                                \
+	X(SOCKOPS, "sockops")                                                                      \
+	X(EGRESS, "egress")                                                                        \
+	X(INGRESS, "ingress")                                                                      \
+	X(VETH, "veth")
+
 enum eg_hook {
-	EG_HOOK_CONNECT4,
-	EG_HOOK_CONNECT6,
-	EG_HOOK_SENDMSG4,
-	EG_HOOK_SENDMSG6,
-	EG_HOOK_GETPEERNAME4,
-	EG_HOOK_GETPEERNAME6,
-	EG_HOOK_BIND4,
-	EG_HOOK_BIND6,
-	EG_HOOK_SOCK_CREATE,
-	EG_HOOK_SETSOCKOPT,
-	EG_HOOK_SOCKOPS,
-	EG_HOOK_EGRESS,
-	EG_HOOK_INGRESS,
-	EG_HOOK_VETH,
-	EG_HOOK_COUNT
+#define X(name, text) EG_HOOK_##name,
+	EG_HOOKS(X)
+#undef X
+		EG_HOOK_COUNT
 };
 
 /* Keys of eg_count, an array of per-CPU __u64. */

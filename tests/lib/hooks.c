@@ -20,6 +20,7 @@
 #include <sys/wait.h>
 
 #include "base/clock.h"
+#include "base/reason.h"
 #include "base/slice.h"
 #include "dataplane/dataplane.h"
 #include "dataplane/flow.h"
@@ -40,17 +41,6 @@ struct test {
 	char names[64][128];
 	size_t n_allow;
 };
-
-static const char *reason_name(uint32_t reason)
-{
-	static const char *const names[] = {
-#define X(name, status, error, text) #name,
-		EG_REASONS(X)
-#undef X
-	};
-
-	return reason < ARRAY_SIZE(names) ? names[reason] : "?";
-}
 
 static void print_addr(const struct eg_addr *a)
 {
@@ -159,7 +149,7 @@ static void print_event(void *ctx, const struct eg_event *e)
 	struct printing *p = ctx;
 
 	printf("%s{\"hook\":\"%s\",\"reason\":\"%s\",\"name\":\"%s\",\"flow\":", p->n++ ? "," : "",
-	       inspect_hook_name(e->hook), reason_name(e->reason), e->name);
+	       hook_name(e->hook), reason_name(e->reason), e->name);
 	print_flow(&e->flow);
 	printf("}");
 	if (e->lport && p->t->n_severed < SEVER_MAX)
@@ -198,7 +188,7 @@ static int run_counts(const struct inspect *in)
 	for (uint32_t h = 0; h < EG_HOOK_COUNT; h++)
 		for (uint32_t k = 0; k < EG_REASON_COUNT; k++)
 			if (c.by[h][k])
-				printf(",\"%s.%s\":%" PRIu64, inspect_hook_name(h), reason_name(k),
+				printf(",\"%s.%s\":%" PRIu64, hook_name(h), reason_name(k),
 				       c.by[h][k]);
 	printf(",\"lost\":%" PRIu64 ",\"limited\":%" PRIu64 ",\"dns_answers\":%" PRIu64
 	       ",\"dns_learned\":%" PRIu64 ",\"dns_bad\":%" PRIu64 ",\"dns_ech\":%" PRIu64

@@ -7,6 +7,7 @@
 
 #include "audit/store_db.h"
 #include "base/json.h"
+#include "base/reason.h"
 #include "egret/reasons.h"
 
 #define TAIL_LIMIT    10
@@ -92,7 +93,7 @@ static bool write_glob(const char *from, char *to, size_t size)
 static bool is_reason(const char *name)
 {
 	for (uint32_t i = 0; i < EG_REASON_COUNT; i++)
-		if (strcmp(name, store_reason_name(i)) == 0)
+		if (strcmp(name, reason_name(i)) == 0)
 			return true;
 	return false;
 }

@@ -2,6 +2,7 @@
 #include "audit/query_rows.h"
 
 #include "audit/store_db.h"
+#include "base/reason.h"
 #include "egret/abi.h"
 
 int query_record_columns(struct buf *sql)
@@ -91,24 +92,8 @@ void query_put_record(struct json_out *o, sqlite3_stmt *st, int at)
 /* Only what the kernel refused has a hook; zero is one of them. */
 static void put_hook(struct json_out *o, struct slice reason, int64_t hook)
 {
-	static const char *const names[EG_HOOK_COUNT] = {
-		[EG_HOOK_CONNECT4] = "connect4",
-		[EG_HOOK_CONNECT6] = "connect6",
-		[EG_HOOK_SENDMSG4] = "sendmsg4",
-		[EG_HOOK_SENDMSG6] = "sendmsg6",
-		[EG_HOOK_GETPEERNAME4] = "getpeername4",
-		[EG_HOOK_GETPEERNAME6] = "getpeername6",
-		[EG_HOOK_BIND4] = "bind4",
-		[EG_HOOK_BIND6] = "bind6",
-		[EG_HOOK_SOCK_CREATE] = "sock_create",
-		[EG_HOOK_SETSOCKOPT] = "setsockopt",
-		[EG_HOOK_SOCKOPS] = "sockops",
-		[EG_HOOK_EGRESS] = "egress",
-		[EG_HOOK_VETH] = "veth",
-	};
-
 	if (slice_has_prefix(reason, SLICE("k_")) && hook >= 0 && hook < EG_HOOK_COUNT)
-		json_out_text(o, "hook", slice_str(names[hook]));
+		json_out_text(o, "hook", slice_str(hook_name((uint32_t)hook)));
 }
 
 void query_put_event(struct json_out *o, sqlite3_stmt *st, int at)

@@ -106,5 +106,3 @@ struct column {
 
 extern const struct column store_columns[];
 extern const size_t store_n_columns;
-
-const char *store_reason_name(uint32_t reason);

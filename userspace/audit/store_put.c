@@ -6,6 +6,7 @@
 
 #include "audit/store_db.h"
 #include "base/buf.h"
+#include "base/reason.h"
 #include "egret/reasons.h"
 
 #define FIELD(name, kind, table, sparse)                                                           \
@@ -53,17 +54,6 @@ const struct column store_columns[] = {
 };
 const size_t store_n_columns = ARRAY_SIZE(store_columns);
 
-const char *store_reason_name(uint32_t reason)
-{
-	static const char *const names[EG_REASON_COUNT] = {
-#define X(name, status, error, text) [EG_REASON_##name] = #name,
-		EG_REASONS(X)
-#undef X
-	};
-
-	return reason < EG_REASON_COUNT ? names[reason] : "unknown";
-}
-
 static int bind_text(sqlite3_stmt *st, int at, const char *p, size_t size)
 {
 	/* SQLITE_STATIC: the record outlives the step. */
@@ -105,7 +95,7 @@ int store_bind(sqlite3_stmt *st, int at, const struct column *c, const struct eg
 	case COLUMN_U64:
 		return bind_u64(st, at, u64);
 	case COLUMN_REASON:
-		return sqlite3_bind_text(st, at, store_reason_name(u32), -1, SQLITE_STATIC);
+		return sqlite3_bind_text(st, at, reason_name(u32), -1, SQLITE_STATIC);
 	case COLUMN_ID:
 		return sqlite3_bind_blob(st, at, p, (int)c->size, SQLITE_STATIC);
 	case COLUMN_HASH:
@@ -167,7 +157,7 @@ int store_put_event(struct store *s, const struct eg_note *n)
 		uint64_t number;
 	} value[] = {
 		{ NULL, 0, n->time_us },
-		{ store_reason_name(n->reason), 64, 0 },
+		{ reason_name(n->reason), 64, 0 },
 		{ n->text, sizeof(n->text), 0 },
 		{ NULL, 0, n->pid },
 		{ NULL, 0, n->uid },

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "control/rows.h"
+#include "base/reason.h"
 
 #include <arpa/inet.h>
 #include <stdio.h>
@@ -172,12 +173,6 @@ json_t *rows_flow(const struct eg_flow *f, const char *provider, uint64_t now_ns
 			 age_us(f->time_ns, now_ns));
 }
 
-static const char *const reason_names[EG_REASON_COUNT] = {
-#define X(name, status, error, text) [EG_REASON_##name] = #name,
-	EG_REASONS(X)
-#undef X
-};
-
 int rows_counts(const struct inspect_counts *c, rows_fn fn, void *ctx)
 {
 	const struct {
@@ -192,9 +187,9 @@ int rows_counts(const struct inspect_counts *c, rows_fn fn, void *ctx)
 	for (uint32_t h = 0; h < EG_HOOK_COUNT; h++)
 		for (uint32_t k = 0; k < EG_REASON_COUNT && r == 0; k++)
 			if (c->by[h][k])
-				r = fn(ctx, json_pack("{ss ss sI}", "hook", inspect_hook_name(h),
-						      "reason", reason_names[k], "count",
-						      (json_int_t)c->by[h][k]));
+				r = fn(ctx,
+				       json_pack("{ss ss sI}", "hook", hook_name(h), "reason",
+						 reason_name(k), "count", (json_int_t)c->by[h][k]));
 	for (size_t i = 0; i < ARRAY_SIZE(others) && r == 0; i++)
 		r = fn(ctx, json_pack("{ss sI}", "hook", others[i].name, "count",
 				      (json_int_t)others[i].count));

@@ -2,6 +2,8 @@
 /* `workload list|show|of`. */
 #include <string.h>
 
+#include "base/digest.h"
+#include "base/reason.h"
 #include "control/rows.h"
 #include "daemon/control.h"
 #include "daemon/edition.h"
@@ -95,28 +97,6 @@ static void on_request_gone(void *ctx, struct request *req, bool server_gone)
 		a->req = NULL;
 }
 
-static const char *reason_name(uint32_t reason)
-{
-	static const char *const names[EG_REASON_COUNT] = {
-#define X(name, status, error, text) [EG_REASON_##name] = #name,
-		EG_REASONS(X)
-#undef X
-	};
-
-	return reason < EG_REASON_COUNT ? names[reason] : "?";
-}
-
-static void hex(const uint8_t *p, size_t n, char *to)
-{
-	static const char digits[] = "0123456789abcdef";
-
-	for (size_t i = 0; i < n; i++) {
-		*to++ = digits[p[i] >> 4];
-		*to++ = digits[p[i] & 15];
-	}
-	*to = '\0';
-}
-
 static json_t *principal(const struct eg_principal *p)
 {
 	char hash[2 * sizeof(p->exe_sha256) + 1];
@@ -134,7 +114,7 @@ static json_t *principal(const struct eg_principal *p)
 	(void)json_object_set_new(o, "unit", rows_text(p->unit, sizeof(p->unit)));
 	(void)json_object_set_new(o, "container", rows_text(p->container, sizeof(p->container)));
 	if (p->has_hash) {
-		hex(p->exe_sha256, sizeof(p->exe_sha256), hash);
+		digest_hex(p->exe_sha256, sizeof(p->exe_sha256), hash);
 		(void)json_object_set_new(o, "exe_sha256", json_string(hash));
 	}
 	return o;

@@ -132,25 +132,3 @@ int inspect_counts(const struct inspect *in, struct inspect_counts *ret)
 		r = sum_cpus(fd, others[i].key, cpus, n, others[i].to);
 	return r;
 }
-
-const char *inspect_hook_name(uint32_t hook)
-{
-	static const char *const names[EG_HOOK_COUNT] = {
-		[EG_HOOK_CONNECT4] = "connect4",
-		[EG_HOOK_CONNECT6] = "connect6",
-		[EG_HOOK_SENDMSG4] = "sendmsg4",
-		[EG_HOOK_SENDMSG6] = "sendmsg6",
-		[EG_HOOK_GETPEERNAME4] = "getpeername4",
-		[EG_HOOK_GETPEERNAME6] = "getpeername6",
-		[EG_HOOK_BIND4] = "bind4",
-		[EG_HOOK_BIND6] = "bind6",
-		[EG_HOOK_SOCK_CREATE] = "sock_create",
-		[EG_HOOK_SETSOCKOPT] = "setsockopt",
-		[EG_HOOK_SOCKOPS] = "sockops",
-		[EG_HOOK_EGRESS] = "egress",
-		[EG_HOOK_INGRESS] = "ingress",
-		[EG_HOOK_VETH] = "veth",
-	};
-
-	return hook < EG_HOOK_COUNT ? names[hook] : "unknown";
-}

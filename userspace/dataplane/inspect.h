@@ -77,9 +77,6 @@ struct inspect_counts {
 	uint64_t sni_other, sni_none; /* of the tripwire: what passed it */
 };
 int inspect_counts(const struct inspect *in, struct inspect_counts *ret) _must_check_;
-/* enum eg_hook as people read it: "connect4". */
-const char *inspect_hook_name(uint32_t hook);
-
 /* One per hook of EG_PROGS: what BPF_PROG_QUERY says about `cgroup` (the pins do not count). */
 struct inspect_hook {
 	const char *name;

@@ -1,16 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "policy/answer.h"
-
-const char *answer_reason(enum eg_reason reason)
-{
-	static const char *const names[] = {
-#define X(name, status, error, text) #name,
-		EG_REASONS(X)
-#undef X
-	};
-
-	return (size_t)reason < ARRAY_SIZE(names) ? names[reason] : "unknown";
-}
+#include "base/reason.h"
 
 /* Takes value; false when there is none, which is how out of memory is passed on. */
 static bool put(json_t *o, const char *key, json_t *value)
@@ -43,7 +33,7 @@ static bool put_headers(json_t *o, const struct policy_decision *d)
 json_t *answer_decision(const struct policy_decision *d)
 {
 	json_t *o = json_object();
-	bool ok = o && put(o, "decision", json_string(answer_reason(d->reason))) &&
+	bool ok = o && put(o, "decision", json_string(reason_name(d->reason))) &&
 		  put_text(o, "rule", d->rule) && put_text(o, "text", d->text) &&
 		  put_text(o, "credential", d->credential);
 
@@ -53,7 +43,7 @@ json_t *answer_decision(const struct policy_decision *d)
 		ok = put_headers(o, d);
 	if (ok && d->shadow_rule.n)
 		ok = put_text(o, "shadow_rule", d->shadow_rule) &&
-		     put(o, "shadow_decision", json_string(answer_reason(d->shadow_reason)));
+		     put(o, "shadow_decision", json_string(reason_name(d->shadow_reason)));
 	if (ok)
 		return o;
 	json_decref(o);

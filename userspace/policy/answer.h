@@ -11,4 +11,3 @@
 json_t *answer_decision(const struct policy_decision *d) _must_check_;
 /* {id, effect, shadow, applies, failed, label, wanted}, likewise. */
 json_t *answer_rule(const struct policy_explained *e) _must_check_;
-const char *answer_reason(enum eg_reason reason); /* its name */

@@ -17,17 +17,6 @@ const struct dialect *dialect_find(struct slice name)
 	return NULL;
 }
 
-const char *dialect_reason_name(enum eg_reason reason)
-{
-	static const char *const names[EG_REASON_COUNT] = {
-#define X(name, status, error, text) [EG_REASON_##name] = #name,
-		EG_REASONS(X)
-#undef X
-	};
-
-	return (unsigned)reason < EG_REASON_COUNT ? names[reason] : "unknown";
-}
-
 /* Length of the well-formed UTF-8 sequence at p (RFC 3629), or 0. */
 static size_t utf8_length(const unsigned char *p, size_t n)
 {

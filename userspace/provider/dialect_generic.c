@@ -3,6 +3,7 @@
  * Everyone else. Clients of many providers must find the text: Google's read `error.message` and
  * `error.status`, Cohere's a `message` at the top, most others what OpenAI's do.
  */
+#include "base/reason.h"
 #include "provider/dialect_json.h"
 
 /* Google's canonical codes, as its HTTP mapping has them. */
@@ -29,7 +30,7 @@ static int write_error(struct buf *out, const struct dialect_error *e)
 	const struct slice values[] = {
 		e->message,
 		slice_str(status_of(e->status)),
-		slice_str(dialect_reason_name(e->reason)),
+		slice_str(reason_name(e->reason)),
 		e->request_id,
 		e->message,
 	};

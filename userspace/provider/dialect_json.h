@@ -14,4 +14,3 @@ int dialect_json_string(struct buf *out, struct slice s) _must_check_;
 int dialect_json_format(struct buf *out, const char *format,
 			const struct slice *values) _must_check_;
 /* The reason's stable name: "no_rule". */
-const char *dialect_reason_name(enum eg_reason reason);

@@ -3,6 +3,7 @@
  * OpenAI and those who copy its API: {"error": {"message", "type", "param", "code"}}. The official
  * SDKs show `message`; programs can tell egret's reasons apart by `code`.
  */
+#include "base/reason.h"
 #include "provider/dialect_json.h"
 
 static const char *type_of(unsigned status)
@@ -26,7 +27,7 @@ static int write_error(struct buf *out, const struct dialect_error *e)
 	const struct slice values[] = {
 		e->message,
 		slice_str(type_of(e->status)),
-		slice_str(dialect_reason_name(e->reason)),
+		slice_str(reason_name(e->reason)),
 	};
 
 	return dialect_json_format(

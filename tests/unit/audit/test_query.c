@@ -240,6 +240,32 @@ static void events_are_kept_and_filtered(void **state)
 	(void)query_free(q);
 }
 
+static void every_hook_of_the_kernel_is_named(void **state)
+{
+	struct fixture *f = *state;
+	struct eg_note n = { .time_us = NOW_US, .reason = EG_REASON_k_udp };
+	json_t *row;
+	unsigned seen = 0;
+
+	assert_int_equal(store_begin(f->s), 0);
+	for (n.hook = 0; n.hook < EG_HOOK_COUNT; n.hook++)
+		assert_int_equal(store_put_event(f->s, &n), 0);
+	assert_int_equal(store_commit(f->s), 0);
+	assert_int_equal(count_rows(f, "{\"cmd\":\"event.list\"}"), EG_HOOK_COUNT);
+	for (struct query *q = ask("{\"cmd\":\"event.list\"}"); q; q = query_free(q)) {
+		assert_int_equal(run(f, q), QUERY_ENDED);
+		while ((row = take(f, "row"))) {
+			const char *hook = json_string_value(json_object_get(row, "hook"));
+
+			assert_non_null(hook);
+			assert_true(*hook);
+			json_decref(row);
+			seen++;
+		}
+	}
+	assert_int_equal(seen, EG_HOOK_COUNT);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -252,6 +278,7 @@ int main(void)
 		T(show_wants_one),
 		T(bad_requests_are_refused),
 		T(events_are_kept_and_filtered),
+		T(every_hook_of_the_kernel_is_named),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
