@@ -16,7 +16,7 @@ sys.path[:0] = [str(Path(__file__).resolve().parent), str(Path(__file__).resolve
 
 from lib.daemon import Daemon  # noqa: E402
 from lib.policies import agent_policy  # noqa: E402
-from lib.system import PYTHON  # noqa: E402
+from lib.system import PYTHON, sh  # noqa: E402
 from lib.world import PROVIDERS, World  # noqa: E402
 
 import fence  # noqa: E402
@@ -31,6 +31,11 @@ EVENT_STREAMS, EVENTS, GAP = 8, 500, 0.002
 IDLE, FIRST = 400, 100
 
 
+def plain_tcp(ns):
+    """Reno, which without loss is what Debian's cubic is; BBR, where the host has it, paces by what it guesses."""
+    sh("ip", "netns", "exec", ns, "sysctl", "-qw", "net.ipv4.tcp_congestion_control=reno")
+
+
 class BenchWorld(World):
     """Chat at a fast upstream, streams at the simulator."""
     upstream, streams = PROVIDERS, "203.0.113.11"
@@ -39,6 +44,8 @@ class BenchWorld(World):
         super().__enter__()
         self.counter.stop()  # looks at each packet, which everybody would pay for
         self.counter = None
+        for ns in (self.host, self.net):
+            plain_tcp(ns)
         return self
 
     def simulator_args(self):

@@ -13,7 +13,7 @@ from lib.system import BUILD, sh
 from measure import Cpu, pinned
 
 PORT, RELAY_PORT, NFT_PORT, REDIRECTED = 443, 8447, 8448, 444
-ROUNDS, BLOCKS, CONNECTIONS = 9, 2000, 100
+ROUNDS, BLOCKS, CONNECTIONS = 25, 1000, 50
 KINDS = ("direct", "splice", "nft", "egret")
 
 RULES = """table ip egret_bench {{

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "proxy/passthrough.h"
 
+#include <assert.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
@@ -11,13 +12,14 @@
 #include "upstream/dial.h"
 #include "upstream/pool.h"
 
-#define SPLICE_MAX     ((size_t)64 * 1024)
+#define NARROW	       ((size_t)64 * 1024) /* what a pipe has of itself (pipe(7)) */
+#define WIDE	       ((size_t)256 * 1024)
 #define ROUNDS_MAX     16 /* of one direction before others get their turn */
 #define SOCKET_WAIT_US 20000u
 
 /* One direction. The pipe holds what has been read and not yet written; there is none at rest. */
 struct way {
-	int pipe[2];
+	struct pipe pipe;
 	size_t held;
 	bool read_ended, write_ended;
 	uint64_t bytes;
@@ -143,40 +145,52 @@ static int finish_connect(struct passthrough *p)
 	return 0;
 }
 
+static int open_pipe(struct pipes *ps, struct pipe *p)
+{
+	if (pipe2(p->fd, O_NONBLOCK | O_CLOEXEC) < 0)
+		return -errno;
+	p->room = NARROW;
+	if (ps->n_wide < PIPES_WIDE && fcntl(p->fd[0], F_SETPIPE_SZ, (int)WIDE) >= (int)WIDE) {
+		p->room = WIDE;
+		ps->n_wide++;
+	}
+	return 0;
+}
+
+static void close_pipe(struct pipes *ps, struct pipe *p)
+{
+	ps->n_wide -= p->room == WIDE;
+	cleanup_close(&p->fd[0]);
+	cleanup_close(&p->fd[1]);
+}
+
 static int lend_pipe(struct pipes *ps, struct way *w)
 {
-	if (w->pipe[0] >= 0)
+	if (w->pipe.fd[0] >= 0)
 		return 0;
 	if (ps->n == 0)
-		return pipe2(w->pipe, O_NONBLOCK | O_CLOEXEC) < 0 ? -errno : 0;
-	ps->n--;
-	w->pipe[0] = ps->fd[ps->n][0];
-	w->pipe[1] = ps->fd[ps->n][1];
+		return open_pipe(ps, &w->pipe);
+	w->pipe = ps->kept[--ps->n];
 	return 0;
 }
 
 /* One with something in it is of no use to anybody else. */
 static void return_pipe(struct pipes *ps, struct way *w)
 {
-	if (w->pipe[0] < 0)
+	if (w->pipe.fd[0] < 0)
 		return;
-	if (w->held || ps->n == PIPES_KEPT) {
-		cleanup_close(&w->pipe[0]);
-		cleanup_close(&w->pipe[1]);
-	} else {
-		ps->fd[ps->n][0] = w->pipe[0];
-		ps->fd[ps->n++][1] = w->pipe[1];
-	}
-	w->pipe[0] = w->pipe[1] = -EBADF;
+	if (w->held || ps->n == PIPES_KEPT)
+		close_pipe(ps, &w->pipe);
+	else
+		ps->kept[ps->n++] = w->pipe;
+	w->pipe.fd[0] = w->pipe.fd[1] = -EBADF;
 }
 
 void pipes_done(struct pipes *ps)
 {
-	while (ps->n) {
-		ps->n--;
-		cleanup_close(&ps->fd[ps->n][0]);
-		cleanup_close(&ps->fd[ps->n][1]);
-	}
+	while (ps->n)
+		close_pipe(ps, &ps->kept[--ps->n]);
+	assert(ps->n_wide == 0);
 }
 
 /* Reads into the pipe: bytes, 0 when there is nothing to do now, or -errno. */
@@ -186,7 +200,8 @@ static ssize_t fill(struct way *w, int from)
 
 	if (w->read_ended || w->held)
 		return 0;
-	n = splice(from, NULL, w->pipe[1], NULL, SPLICE_MAX, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+	n = splice(from, NULL, w->pipe.fd[1], NULL, w->pipe.room,
+		   SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
 	if (n == 0)
 		w->read_ended = true;
 	if (n < 0)
@@ -200,7 +215,8 @@ static ssize_t drain(struct way *w, int to)
 	ssize_t n = 0;
 
 	if (w->held) {
-		n = splice(w->pipe[0], NULL, to, NULL, w->held, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+		n = splice(w->pipe.fd[0], NULL, to, NULL, w->held,
+			   SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
 		if (n < 0)
 			return errno == EAGAIN ? 0 : -errno;
 		w->held -= (size_t)n;
@@ -289,7 +305,7 @@ int passthrough_new(struct conn *c, bool holds, struct passthrough **ret)
 	p->conn = c;
 	p->holds = holds;
 	p->fd = -EBADF;
-	p->out.pipe[0] = p->out.pipe[1] = p->in.pipe[0] = p->in.pipe[1] = -EBADF;
+	p->out.pipe = p->in.pipe = (struct pipe){ { -EBADF, -EBADF }, 0 };
 	*ret = p;
 	io_want(&c->io, 0);
 	deadline_set(&c->deadline, c->w->loop, loop_now_us(c->w->loop), c->w->set.connect_ms * 1000,

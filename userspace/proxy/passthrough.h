@@ -15,11 +15,19 @@ struct conn;
 struct passthrough;
 
 #define PIPES_KEPT 32u
+#define PIPES_WIDE 8u
 
-/* Empty pipes: a connection has one for each direction only while something is in it. */
+struct pipe {
+	int fd[2]; /* -EBADF: none */
+	size_t room; /* bytes that it takes at once */
+};
+
+/* Empty pipes: a connection has one for each direction only while something is in it. A few are
+ * wide; if all were, those who do not read could use up what the kernel lets the workers' user have
+ * (pipe-user-pages-soft), and the others would get narrow ones. */
 struct pipes {
-	int fd[PIPES_KEPT][2];
-	unsigned n;
+	struct pipe kept[PIPES_KEPT];
+	unsigned n, n_wide;
 };
 
 void pipes_done(struct pipes *p);
