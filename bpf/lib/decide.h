@@ -192,36 +192,19 @@ static __always_inline int decide_refuse(struct bpf_sock_addr *ctx, const struct
 	return verdict_refuse(r->hook, reason);
 }
 
-/* Record first: the caller rewrites only after VERDICT_REDIRECT. */
-static __always_inline int decide(struct bpf_sock_addr *ctx, const struct wanted *r, int connect)
+/* What is governed, or does not pass. Record first: the caller rewrites only after
+ * VERDICT_REDIRECT.
+ */
+static __always_inline int decide_held(struct bpf_sock_addr *ctx, struct bpf_sock *sk,
+				       const struct wanted *r, const struct eg_addr *dst,
+				       const struct governed *g, enum mode_says says, __u32 flags,
+				       int connect)
 {
 	struct client c = { .asked = r->asked };
-	struct eg_addr dst = r->asked;
-	struct bpf_sock *sk = ctx->sk; /* once: two loads are unrelated pointers to the verifier */
-	struct bpf_sock_addr_kern *kern = bpf_cast_to_kern_ctx(ctx);
-	enum mode_says says = MODE_GOVERNED;
-	struct governed g;
 	enum eg_reason reason;
 
-	if (!sk)
-		return verdict_refuse(r->hook, EG_REASON_no_flow);
-	if (config_unembed(&dst))
-		c.flow.flags |= EG_FLOW_EMBEDDED;
-	else if (r->family == AF_INET6 && addr_is_mapped(&dst))
-		c.flow.flags |= EG_FLOW_MAPPED;
-	/* A record belongs to one connect(), not to one socket; most sockets carry nothing. */
-	if (connect && kern->sk->sk_bpf_storage)
-		bpf_sk_storage_delete(&eg_cflow, sk);
-	decide_lookup(ctx, &dst, &g);
-	if (!g.provider) {
-		says = decide_free(ctx, r, &dst, g.look, connect);
-		if (says == MODE_PASS)
-			return verdict_allow();
-	}
-	if (bpf_sk_storage_get(&eg_stamp, sk, 0, 0))
-		return verdict_allow();
-
-	c.flow.dst = dst;
+	c.flow.flags = flags;
+	c.flow.dst = *dst;
 	c.flow.dport = r->port;
 	c.flow.family = r->family;
 	identity_task(&c.flow);
@@ -231,8 +214,8 @@ static __always_inline int decide(struct bpf_sock_addr *ctx, const struct wanted
 		return verdict_allow();
 	if (says == MODE_OURS)
 		return decide_refuse(ctx, r, EG_REASON_k_proxy_port, &c.flow, 0);
-	c.flow.provider = g.provider;
-	if (g.learned)
+	c.flow.provider = g->provider;
+	if (g->learned)
 		c.flow.flags |= EG_FLOW_LEARNED;
 	if (says == MODE_DENIED || says == MODE_QUIC)
 		reason = says == MODE_DENIED ? EG_REASON_k_egress_denied : EG_REASON_k_quic;
@@ -248,4 +231,33 @@ static __always_inline int decide(struct bpf_sock_addr *ctx, const struct wanted
 				     connect && ctx->protocol == IPPROTO_UDP);
 	count_reason(r->hook, EG_REASON_allowed);
 	return VERDICT_REDIRECT;
+}
+
+static __always_inline int decide(struct bpf_sock_addr *ctx, const struct wanted *r, int connect)
+{
+	struct eg_addr dst = r->asked;
+	struct bpf_sock *sk = ctx->sk; /* once: two loads are unrelated pointers to the verifier */
+	struct bpf_sock_addr_kern *kern = bpf_cast_to_kern_ctx(ctx);
+	enum mode_says says = MODE_GOVERNED;
+	struct governed g;
+	__u32 flags = 0;
+
+	if (!sk)
+		return verdict_refuse(r->hook, EG_REASON_no_flow);
+	if (config_unembed(&dst))
+		flags = EG_FLOW_EMBEDDED;
+	else if (r->family == AF_INET6 && addr_is_mapped(&dst))
+		flags = EG_FLOW_MAPPED;
+	/* A record belongs to one connect(), not to one socket; most sockets carry nothing. */
+	if (connect && kern->sk->sk_bpf_storage)
+		bpf_sk_storage_delete(&eg_cflow, sk);
+	decide_lookup(ctx, &dst, &g);
+	if (!g.provider) {
+		says = decide_free(ctx, r, &dst, g.look, connect);
+		if (says == MODE_PASS)
+			return verdict_allow();
+	}
+	if (bpf_sk_storage_get(&eg_stamp, sk, 0, 0))
+		return verdict_allow();
+	return decide_held(ctx, sk, r, &dst, &g, says, flags, connect);
 }

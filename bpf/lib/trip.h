@@ -254,13 +254,25 @@ static __always_inline __u16 trip_port(struct __sk_buff *skb, const struct packe
 	return r ? 0 : bpf_ntohs(port);
 }
 
+/* A segment without a byte of payload, behind a plain IPv4 header: every other one of a short
+ * connection. */
+static __always_inline int trip_is_bare(struct __sk_buff *skb, const struct packet *p)
+{
+	__u8 offset;
+
+	if (p->v6 || p->l4 != 20 || skb_load(skb, 20 + 12, &offset, 1))
+		return 0;
+	return offset >> 4 >= 5 && skb->len == 20 + (offset >> 4) * 4u;
+}
+
 /* Cheap for all but the first payload of a connection: most packets end here. */
 static __always_inline int trip_is_watched(struct __sk_buff *skb, const struct packet *p)
 {
 	struct bpf_sock *sk = skb->sk;
 	struct trip *t;
 
-	if (p->proto != IPPROTO_TCP || !sk || !config_is_redirected(trip_port(skb, p)))
+	if (p->proto != IPPROTO_TCP || !sk || !config_is_redirected(trip_port(skb, p)) ||
+	    trip_is_bare(skb, p))
 		return 0;
 	sk = bpf_sk_fullsock(sk);
 	if (!sk || sk->type != SOCK_STREAM)

@@ -16,12 +16,12 @@ sys.path[:0] = [str(Path(__file__).resolve().parent), str(Path(__file__).resolve
 
 from lib.daemon import Daemon  # noqa: E402
 from lib.policies import agent_policy  # noqa: E402
-from lib.system import PYTHON, sh  # noqa: E402
+from lib.system import PYTHON  # noqa: E402
 from lib.world import PROVIDERS, World  # noqa: E402
 
 import fence  # noqa: E402
 import through  # noqa: E402
-from measure import Cpu, memory_kib, pinned  # noqa: E402
+from measure import Cpu, memory_kib, pinned, plain_tcp  # noqa: E402
 from proxies import STREAMS, Direct, Egret, Upstream, haproxy, nginx, relay  # noqa: E402
 
 HERE = Path(__file__).resolve().parent
@@ -29,11 +29,6 @@ ROUNDS, SECONDS = 5, 2
 FEW_ROUNDS, HANDSHAKE_SECONDS = 3, 1
 EVENT_STREAMS, EVENTS, GAP = 8, 500, 0.002
 IDLE, FIRST = 400, 100
-
-
-def plain_tcp(ns):
-    """Reno, which without loss is what Debian's cubic is; BBR, where the host has it, paces by what it guesses."""
-    sh("ip", "netns", "exec", ns, "sysctl", "-qw", "net.ipv4.tcp_congestion_control=reno")
 
 
 class BenchWorld(World):

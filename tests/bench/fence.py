@@ -12,7 +12,7 @@ from statistics import median
 from lib.hookworld import FREE, HookWorld
 from lib.system import BUILD, sh
 
-from measure import bpf_stats, pinned
+from measure import bpf_stats, pinned, plain_tcp
 
 PORT = 443
 ROUNDS, CONNECTS = 15, 1000
@@ -34,6 +34,8 @@ class FenceWorld(HookWorld):
         super().wire()
         # No connection waits here after its end: their ports would run out.
         sh("ip", "netns", "exec", self.work, "sysctl", "-qw", "net.ipv4.tcp_max_tw_buckets=0")
+        for ns in (self.work, self.far):
+            plain_tcp(ns)
 
     def run(self, cgroup, program, *args):
         argv = pinned(0, [BUILD / "tests/bench" / program, FREE, PORT, *args])

@@ -6,6 +6,8 @@ import platform
 from contextlib import contextmanager
 from pathlib import Path
 
+from lib.system import sh
+
 BPF_ENABLE_STATS, BPF_STATS_RUN_TIME = 32, 0
 BPF_SYSCALL = {"x86_64": 321, "aarch64": 280}
 
@@ -65,3 +67,8 @@ def pinned(core, argv):
     """argv on one core, where there are two."""
     cores = sorted(os.sched_getaffinity(0))
     return ["taskset", "-c", str(cores[core % len(cores)]), *[str(a) for a in argv]]
+
+
+def plain_tcp(ns):
+    """Reno, which without loss is what Debian's cubic is; BBR, where the host has it, paces by what it guesses."""
+    sh("ip", "netns", "exec", ns, "sysctl", "-qw", "net.ipv4.tcp_congestion_control=reno")
