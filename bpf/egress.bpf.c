@@ -90,6 +90,11 @@ int eg_egress(struct __sk_buff *skb)
 		governed_lookup_learned(ksk->sk_cgrp_data.cgroup, &p.dst, &g);
 	if (!g.provider && kind == PACKET_PLAIN) {
 		reason = mode_any() ? gate_modes(skb, &p) : EG_REASON_allowed;
+		/* Its name was looked for, so it is captured: see lib/trip.h. The hooks of sendmsg
+		 * do not see a socket that was connected before. */
+		if (g.look && p.proto == IPPROTO_UDP &&
+		    config_is_redirected(packet_port(skb_load, skb, &p)))
+			reason = EG_REASON_k_quic;
 		if (reason == EG_REASON_allowed)
 			return !trip_is_watched(skb, &p) || trip(skb, &p) ? verdict_allow()
 									  : verdict_hold();

@@ -120,8 +120,6 @@ __noinline int decide_modes(struct bpf_sock_addr *ctx, const struct eg_addr *dst
 	if (caller != creator && !(task->flags & PF_KTHREAD))
 		mode_of(caller, &other);
 	if (mine.egress == EG_EGRESS_DENY || other.egress == EG_EGRESS_DENY) {
-		if (connect && ctx->sk) /* what opened the socket before does not open it again */
-			bpf_sk_storage_delete(&eg_open, ctx->sk);
 		p.netns = bpf_get_netns_cookie(ctx);
 		p.now_ns = bpf_ktime_get_ns();
 		p.list = other.list;
@@ -248,9 +246,13 @@ static __always_inline int decide(struct bpf_sock_addr *ctx, const struct wanted
 		flags = EG_FLOW_EMBEDDED;
 	else if (r->family == AF_INET6 && addr_is_mapped(&dst))
 		flags = EG_FLOW_MAPPED;
-	/* A record belongs to one connect(), not to one socket; most sockets carry nothing. */
-	if (connect && kern->sk->sk_bpf_storage)
+	/* All of these belong to one connect(), and a socket can have several (AF_UNSPEC in
+	 * between). Most carry nothing. */
+	if (connect && kern->sk->sk_bpf_storage) {
 		bpf_sk_storage_delete(&eg_cflow, sk);
+		bpf_sk_storage_delete(&eg_trip, sk);
+		bpf_sk_storage_delete(&eg_open, sk);
+	}
 	decide_lookup(ctx, &dst, &g);
 	if (!g.provider) {
 		says = decide_free(ctx, r, &dst, g.look, connect);

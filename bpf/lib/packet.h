@@ -140,6 +140,7 @@ addr_inline enum packet_kind packet_parse(packet_load_fn load, void *ctx, struct
 
 #define TCP_PACKET_SYN 0x02
 #define TCP_PACKET_RST 0x04
+#define TCP_PACKET_URG 0x20
 
 /* TCP flags of a segment without a byte of payload; -1: not TCP, or it has payload, or doubt. */
 addr_inline int packet_bare_tcp(packet_load_fn load, void *ctx, const struct packet *p)

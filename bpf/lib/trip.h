@@ -225,6 +225,7 @@ static __always_inline int trip_look(struct __sk_buff *skb, struct bpf_sock *sk,
 /* What a packet that trip_is_watched() holds: nothing for the tripwire when n is 0. */
 struct trip_payload {
 	__u32 at, n, seq;
+	__u32 urgent; /* a byte of it is not part of the stream that the peer reads */
 };
 
 static __always_inline int trip_payload(struct __sk_buff *skb, const struct packet *p,
@@ -239,6 +240,7 @@ static __always_inline int trip_payload(struct __sk_buff *skb, const struct pack
 	if (bytes[0] >> 4 < 5 || ret->at > skb->len)
 		return -1;
 	ret->n = skb->len - ret->at;
+	ret->urgent = bytes[1] & TCP_PACKET_URG;
 	/* Fast Open: the SYN itself takes the first number. */
 	ret->seq = bpf_ntohl(seq) + !!(bytes[1] & TCP_PACKET_SYN);
 	return 0;
@@ -314,8 +316,8 @@ __noinline int trip(struct __sk_buff *skb, const struct packet *p)
 	s->base = in.at;
 	s->n = in.n;
 	/* What TCP sends first when it holds the first bytes back is those bytes. */
-	verdict = in.seq == t->seq ? trip_look(skb, sk, t, p, s)
-				   : trip_trip(skb, t, p, s, EG_REASON_k_hello);
+	verdict = in.seq == t->seq && !in.urgent ? trip_look(skb, sk, t, p, s)
+						 : trip_trip(skb, t, p, s, EG_REASON_k_hello);
 	if (t->phase != TRIP_LOOKING)
 		bpf_sk_storage_delete(&eg_sni, sk);
 	return verdict;

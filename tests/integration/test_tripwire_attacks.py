@@ -238,3 +238,36 @@ def test_an_older_connection_that_has_said_nothing_is_read(bare):
     assert events_end(bare)[0]["reason"] == "k_tripwire"
     assert client.communicate(timeout=30)[0].strip() == str(ECONNABORTED)
     assert bare.far_end.read() == b""
+
+
+@BOTH
+def test_urgent_data_in_front_of_a_hello_hides_nothing(world, family):
+    """The peer reads the stream without that byte."""
+    client = world.start(f"""
+        s = socket.socket({family}); s.settimeout(10)
+        s.connect(("{AT[family]}", 443)); s.setsockopt(6, 1, 1)
+        s.send(b"X", socket.MSG_OOB)
+        try: s.send(bytes.fromhex("{hello(GOVERNED).hex()}"))
+        except OSError as e: print(e.errno)""")
+    assert events_end(world)[0]["reason"] == "k_hello"
+    client.communicate(timeout=30)
+    assert world.far_end.read() == b""
+
+
+@BOTH
+@pytest.mark.parametrize("first", ["GET /", ""])
+def test_a_socket_that_connects_again_is_looked_at_again(world, family, first):
+    client = world.start(f"""
+        import ctypes
+        libc = ctypes.CDLL(None, use_errno=True)
+        s = socket.socket({family}); s.settimeout(10)
+        s.connect(("{AT[family]}", 443)); s.setsockopt(6, 1, 1)
+        if {first!r}: s.send({first.encode()!r})
+        while struct.unpack("I", __import__("fcntl").ioctl(s, 0x5411, b"0000"))[0]: pass  # SIOCOUTQ
+        libc.connect(s.fileno(), bytes(16), 16)  # AF_UNSPEC
+        s.connect(("{AT[family]}", 443))
+        try: s.send(bytes.fromhex("{hello(GOVERNED).hex()}"))
+        except OSError: pass""")
+    assert events_end(world)[0]["reason"] == "k_tripwire"
+    client.communicate(timeout=30)
+    assert world.far_end.read() == first.encode()
