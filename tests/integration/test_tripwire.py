@@ -266,7 +266,7 @@ except OSError: pass""") == ""
     assert sent(egret) >= len(first)
 
 
-@pytest.mark.parametrize("first", [r"\x15\x03\x01\0\x02\x01\0", r"\x14\x03\x01\0\x01\x01", ""])
+@pytest.mark.parametrize("first", [r"\x15\x03\x01\0\x02\x01\0", r"\x14\x03\x01\0\x01\x01", r"\x15\x02\x01\0\x02\x01\x5a", ""])
 def test_what_hides_a_hello_is_not_passed_on_by_egret(egret, first):
     """An alert in front of it, or a version that nobody has: the first attempt is ended by the kernel,
     the next one by the worker, which does not take it for another protocol."""
@@ -277,6 +277,28 @@ print(attempt(h))
 s = connect(); s.send(h)
 print(s.recv(9).hex())""").split() == ["103", "15030300020232"]  # decode_error
     assert sent(egret) == 0
+    assert egret.event("hello_malformed")
+
+
+# Of a connection whose byte in the middle is urgent: "end" when the other side ends it.
+URGENT = f"""
+s = connect("{PROVIDERS}")
+BEFORE
+s.send(b"X", socket.MSG_OOB)
+try:
+    s.send(b"more")
+    while s.recv(65536): pass
+except ConnectionError: pass
+print("end")"""
+
+
+def test_urgent_data_ends_what_passes_through(egret):
+    """splice(2) stops before it for good, and the worker would hear of what is behind it without end."""
+    assert run(egret, URGENT.replace("BEFORE", 's.send(hello("free.example")); s.recv(1)')) == "end"
+
+
+def test_urgent_data_ends_a_hello(egret):
+    assert run(egret, URGENT.replace("BEFORE", r's.send(b"\x16\3")')) == "end"
     assert egret.event("hello_malformed")
 
 

@@ -197,8 +197,10 @@ static enum hello_result judge_begin(const unsigned char *p, size_t n)
 		return HELLO_NEED_MORE;
 	if (p[1] == 3)
 		return p[0] == RECORD_HANDSHAKE ? HELLO_OK : HELLO_MALFORMED;
-	if (p[0] != RECORD_HANDSHAKE || p[1] >= VERSION_END)
+	if (p[1] >= VERSION_END)
 		return HELLO_NOT_TLS;
+	if (p[0] != RECORD_HANDSHAKE)
+		return HELLO_MALFORMED;
 	if (n <= RECORD_HEAD)
 		return HELLO_NEED_MORE;
 	return p[RECORD_HEAD] == TYPE_CLIENT_HELLO ? HELLO_MALFORMED : HELLO_NOT_TLS;

@@ -8,6 +8,7 @@
 
 #include "proxy/conn.h"
 #include "proxy/greet.h"
+#include "proxy/peek.h"
 #include "proxy/state.h"
 #include "upstream/dial.h"
 #include "upstream/pool.h"
@@ -36,7 +37,10 @@ struct passthrough {
 	struct way out, in; /* client to destination, and back */
 };
 
-static void on_ready(struct passthrough *p);
+enum { NOBODY, CLIENT, SERVER };
+
+/* readable: who the loop says has something to read. */
+static void on_ready(struct passthrough *p, int readable);
 
 static socklen_t destination(const struct eg_flow *f, struct sockaddr_storage *ss)
 {
@@ -75,7 +79,6 @@ static void on_client(struct io *io, int events)
 {
 	struct passthrough *p = container_of(io, struct conn, io)->passthrough;
 
-	(void)events;
 	if (is_held(p)) {
 		enum greet greet = greet_late(p->conn);
 
@@ -83,18 +86,17 @@ static void on_client(struct io *io, int events)
 			return;
 		p->holds = false;
 	}
-	on_ready(p);
+	on_ready(p, events & IO_READ ? CLIENT : NOBODY);
 }
 
 static void on_server(struct io *io, int events)
 {
-	(void)events;
-	on_ready(container_of(io, struct passthrough, io));
+	on_ready(container_of(io, struct passthrough, io), events & IO_READ ? SERVER : NOBODY);
 }
 
 static void on_again(struct timer *t)
 {
-	on_ready(container_of(t, struct passthrough, again));
+	on_ready(container_of(t, struct passthrough, again), NOBODY);
 }
 
 static void on_late(struct deadline *d)
@@ -229,8 +231,14 @@ static ssize_t drain(struct way *w, int to)
 	return n;
 }
 
+/* Urgent data stops splice(2) for good, and the loop would tell us again at once. */
+static bool is_stuck(const struct way *w, int from)
+{
+	return !w->read_ended && !w->held && peek_is_urgent(from);
+}
+
 /* 1: there may be more at once; 0: it waits; -errno: broken. */
-static int move(struct pipes *ps, struct way *w, int from, int to)
+static int move(struct pipes *ps, struct way *w, int from, int to, bool readable)
 {
 	int r = lend_pipe(ps, w);
 
@@ -244,6 +252,8 @@ static int move(struct pipes *ps, struct way *w, int from, int to)
 		put = drain(w, to);
 		if (put < 0)
 			return (int)put;
+		if (i == 0 && got == 0 && put == 0 && readable && is_stuck(w, from))
+			return -EPROTO;
 		if (got == 0 && put == 0)
 			break;
 		r = i + 1 == ROUNDS_MAX;
@@ -264,7 +274,7 @@ static int wanted(const struct way *from, const struct way *to)
 	return events;
 }
 
-static void on_ready(struct passthrough *p)
+static void on_ready(struct passthrough *p, int readable)
 {
 	struct conn *c = p->conn;
 	int a, b;
@@ -278,8 +288,8 @@ static void on_ready(struct passthrough *p)
 		}
 		io_start(&c->io, c->w->loop, c->fd, IO_READ, on_client);
 	}
-	a = is_held(p) ? 0 : move(&c->w->pipes, &p->out, c->fd, p->fd);
-	b = move(&c->w->pipes, &p->in, p->fd, c->fd);
+	a = is_held(p) ? 0 : move(&c->w->pipes, &p->out, c->fd, p->fd, readable == CLIENT);
+	b = move(&c->w->pipes, &p->in, p->fd, c->fd, readable == SERVER);
 	c->bytes_in = p->out.bytes;
 	c->bytes_out = p->in.bytes;
 	if (a < 0 || b < 0) {

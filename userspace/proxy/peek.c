@@ -25,6 +25,13 @@ void peek_forget(int fd)
 	set_low_water(fd, 1);
 }
 
+bool peek_is_urgent(int fd)
+{
+	char c;
+
+	return recv(fd, &c, 1, MSG_OOB | MSG_PEEK | MSG_DONTWAIT) >= 0 || errno == EAGAIN;
+}
+
 static enum peek_result decided(int fd, enum peek_result result)
 {
 	peek_forget(fd);
@@ -39,7 +46,7 @@ static enum peek_result judge(int fd, size_t n, const struct hello *h, enum hell
 		return decided(fd, PEEK_DONE);
 	case HELLO_NEED_MORE:
 		*ret_reason = n ? EG_REASON_hello_malformed : EG_REASON_client_gone;
-		if (is_over(fd))
+		if (is_over(fd) || peek_is_urgent(fd))
 			return PEEK_FAILED;
 		set_low_water(fd, h->need > n ? h->need : n + 1);
 		return PEEK_AGAIN;

@@ -6,6 +6,8 @@
  */
 #pragma once
 
+#include <stdbool.h>
+
 #include "egret/reasons.h"
 #include "proto/hello.h"
 
@@ -17,3 +19,6 @@ enum peek_result peek_hello(int fd, char *wire, char *scratch, struct hello *ret
 			    enum eg_reason *ret_reason);
 /* No hello is waited for any more: whoever comes next hears of a single byte. */
 void peek_forget(int fd);
+/* Urgent data (RFC 6093) is there: reads end before it, while what is behind it keeps the socket
+ * readable. No protocol over TLS has any. */
+bool peek_is_urgent(int fd);
