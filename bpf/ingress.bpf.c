@@ -315,6 +315,8 @@ __noinline int answer(struct __sk_buff *skb, struct work *w)
 /* Offset of a DNS message from port 53 of a trusted resolver; 0: this is none. */
 static __always_inline __u32 find_message(struct __sk_buff *skb, struct eg_addr *ret_from)
 {
+	struct sk_buff *kern = bpf_cast_to_kern_ctx(skb);
+	struct sock *ksk = kern->sk;
 	struct eg_addr from = {};
 	struct packet p = {};
 	__u8 first, offset;
@@ -332,7 +334,7 @@ static __always_inline __u32 find_message(struct __sk_buff *skb, struct eg_addr 
 	} else if (bpf_skb_load_bytes(skb, 8, &from, 16)) {
 		return 0;
 	}
-	if (!bpf_map_lookup_elem(&eg_resolver, &from))
+	if (!ksk || !permit_resolver(&from, ksk->__sk_common.skc_net.net->net_cookie))
 		return 0;
 	*ret_from = from;
 	if (p.proto == IPPROTO_UDP)

@@ -122,8 +122,10 @@ struct {
 
 /*
  * Addresses that answer DNS for this host and its workloads, written by the monitor, read by
- * eg_ingress. A workload that forges an answer from one of them only adds to what is redirected, in
- * its own cgroup. Full: the monitor is told; that resolver's answers are not learned.
+ * eg_ingress: the cookie of the network namespace that one is believed in (loopback, which anybody
+ * has in a namespace of his own), or 0: any. A workload that forges an answer from one of them only
+ * adds to what is redirected, in its own cgroup. Full: the monitor is told; that resolver's answers
+ * are not learned.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);

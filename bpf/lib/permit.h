@@ -61,13 +61,20 @@ static __always_inline __u64 permit_learned(struct cgroup *cgroup, const struct 
 	return t ? permit_in_table(t, p) : 0;
 }
 
+static __always_inline int permit_resolver(const struct eg_addr *addr, __u64 netns)
+{
+	__u64 *where = bpf_map_lookup_elem(&eg_resolver, addr);
+
+	return where && (!*where || *where == netns);
+}
+
 static __always_inline int permit_address(const struct permit *p)
 {
 	struct eg_allow_key key = { .prefix_len = 160, .list = p->list, .addr = p->dst };
 	struct eg_allow *a;
 
 	if (p->port == PERMIT_DNS_PORT && (p->proto == IPPROTO_UDP || p->proto == IPPROTO_TCP) &&
-	    bpf_map_lookup_elem(&eg_resolver, &p->dst))
+	    permit_resolver(&p->dst, p->netns))
 		return 1;
 	a = bpf_map_lookup_elem(&eg_allow, &key);
 	return a && permit_serves(a, p->list, p->proto, p->port);

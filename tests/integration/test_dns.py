@@ -7,6 +7,7 @@ import pytest
 
 from lib.dns import CNAME, HTTPS, RESOLVER, STRANGER, A, Dns, a, https, message, name, record
 from lib.hookworld import HookWorld, redirected
+from lib.system import sh
 
 NEW, NEW6, OTHER = "203.0.113.10", "2001:db8:1::10", "198.51.100.7"
 NAMES = "api.openai.com *.openai.azure.com bedrock-runtime.*.amazonaws.com"
@@ -175,3 +176,24 @@ def test_ech_is_noticed_now_and_then_only(dns):
     counts = dns.world.d.counts()
     assert counts["dns_ech"] == 20
     assert len(dns.world.d.events()) + counts["limited"] == 20
+
+
+FORGE = """
+    answer = bytes.fromhex("ANSWER")
+    server, me = socket.socket(2, 2), socket.socket(2, 2)
+    server.bind(("127.0.0.53", 53)); me.bind(("127.0.0.1", 0)); me.settimeout(10)
+    server.sendto(answer, me.getsockname())
+    assert me.recv(4096) == answer
+    print("read")"""
+
+
+def test_a_resolver_on_loopback_is_one_in_its_own_namespace_only(dns):
+    """Anybody has 127.0.0.53 in a network namespace of his own."""
+    world = dns.world
+    world.d.ok("resolver ::ffff:127.0.0.53")
+    code = FORGE.replace("ANSWER", message("api.openai.com", a(NEW)).hex())
+    sh("ip", "-n", world.other, "link", "set", "lo", "up")
+    assert world.start(code, ns=world.other).communicate(timeout=30)[0] == "read\n"
+    assert dns.learned() == []
+    assert world.start(code).communicate(timeout=30)[0] == "read\n"
+    assert dns.learned() == [NEW]

@@ -163,7 +163,8 @@ struct dataplane_name {
 };
 int dataplane_names_set(struct dataplane *dp, const struct dataplane_name *names, size_t n,
 			struct diag *d) _must_check_;
-/* Believes answers from this address (port 53). -E2BIG: there are 1,024 already. */
+/* Believes answers from this address (port 53); from one of loopback, in this process's network
+ * namespace only: in one of his own anybody has that address. -E2BIG: there are 1,024 already. */
 int dataplane_resolver_set(struct dataplane *dp, const struct eg_addr *addr) _must_check_;
 
 /*

@@ -125,10 +125,11 @@ static bool is_permitted(const struct forbidden *f, const struct wanted *w,
 	struct eg_allow_key key = { .prefix_len = 160, .list = w->list, .addr = w->addr };
 	struct search s = { f, w };
 	struct eg_allow a;
-	uint64_t one;
+	uint64_t where;
 
 	if (w->port == DNS_PORT &&
-	    bpf_map_lookup_elem(f->dp->in.map[PINS_eg_resolver], &w->addr, &one) == 0)
+	    bpf_map_lookup_elem(f->dp->in.map[PINS_eg_resolver], &w->addr, &where) == 0 &&
+	    (where == 0 || where == f->netns))
 		return true;
 	if (bpf_map_lookup_elem(f->dp->in.map[PINS_eg_allow], &key, &a) == 0 && serves(&a, w))
 		return true;

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What eg_ingress learns from DNS: names, resolvers; and what it has learned, by cgroup. */
+#include <arpa/inet.h>
 #include <bpf/bpf.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "dataplane/inspect.h"
 #include "dataplane/name.h"
@@ -84,12 +86,29 @@ int dataplane_names_set(struct dataplane *dp, const struct dataplane_name *names
 	return r;
 }
 
+static bool is_loopback(const struct eg_addr *a)
+{
+	if (a->a[0] == 0 && a->a[1] == 0 && a->a[2] == htonl(0xffff))
+		return (ntohl(a->a[3]) >> 24) == 127;
+	return a->a[0] == 0 && a->a[1] == 0 && a->a[2] == 0 && ntohl(a->a[3]) == 1;
+}
+
+static int own_netns(uint64_t *ret_cookie)
+{
+	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	return fd < 0 ? -errno : dataplane_socket_netns(fd, ret_cookie);
+}
+
 int dataplane_resolver_set(struct dataplane *dp, const struct eg_addr *addr)
 {
-	uint64_t one = 1;
+	uint64_t where = 0;
+	int r = is_loopback(addr) ? own_netns(&where) : 0;
 
-	return bpf_map_update_elem(dp->in.map[PINS_eg_resolver], addr, &one, BPF_ANY) < 0 ? -errno
-											  : 0;
+	if (r < 0)
+		return r;
+	return bpf_map_update_elem(dp->in.map[PINS_eg_resolver], addr, &where, BPF_ANY) < 0 ? -errno
+											    : 0;
 }
 
 int inspect_learned(const struct inspect *in, int cgroup_fd, inspect_learned_fn fn, void *ctx)
