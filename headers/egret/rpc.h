@@ -169,7 +169,7 @@ struct eg_principal {
 	__u64 start_ns;
 	__u8 exe_sha256[32]; /* zero when has_hash is 0 */
 	__u32 has_hash;
-	__u32 pad;
+	__u32 passing; /* 1: something that decides could not be asked; ask again next time */
 	char name[EG_NAME_MAX]; /* workload's name */
 	char exe[256];
 	char cgroup_path[256];

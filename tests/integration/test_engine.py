@@ -139,3 +139,24 @@ def test_modes_act_on_cgroups_alone(world):
     with pytest.raises(CommandFailed) as failed:
         daemon.egret("policy", "load")
     assert '"image"' in str(failed.value) and "whole cgroups" in str(failed.value)
+
+
+def test_what_an_engine_could_not_say_is_asked_again(world):
+    """Of the same process: it is not left what it was taken for."""
+    says = [None]
+    engine = Engine(world, lambda box: ok(described(box)) if says[0] else ok({}, "500 Oops"))
+    daemon = start(world, {"image": "**agent*"}, [engine.path])
+    loop = TRY + CALL.replace("print(r.status)", "print(r.status, flush=True)")
+    box = Runc(world, [PYTHON, "-c", f"import sys\nsys.argv = ['', {ASK!r}]\nfor line in sys.stdin: exec({loop!r})"],
+               cgroup="docker")
+
+    def ask_again():
+        box.proc.stdin.write("\n")
+        box.proc.stdin.flush()
+        return box.proc.stdout.readline().strip()
+
+    assert ask_again() == "403"
+    says[0] = True
+    wait_for(lambda: ask_again() == "200", 20, "the engine's next answer")
+    daemon.mark_now()
+    assert ask_again() == "200" and workload_of(daemon) == "box"

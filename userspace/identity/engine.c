@@ -24,6 +24,7 @@
 struct known {
 	char id[ID_SIZE]; /* "": none */
 	bool found; /* else nobody knew it, until `until_us` */
+	bool denied; /* and every engine has said so */
 	uint64_t until_us;
 	struct engine_facts facts;
 };
@@ -46,6 +47,7 @@ struct question {
 	struct pool pool;
 	struct buf body;
 	bool has_ended; /* of the answer */
+	bool has_trouble; /* some engine gave none */
 	STAILQ_HEAD(, waiter) waiters;
 	LIST_ENTRY(question) link;
 };
@@ -74,6 +76,13 @@ const struct engine_facts *engines_find(const struct engines *e, struct slice id
 	const struct known *k = e ? slot_of(e, id) : NULL;
 
 	return k && k->found && is_slot_of(k, id) ? &k->facts : NULL;
+}
+
+bool engines_deny(const struct engines *e, struct slice id)
+{
+	const struct known *k = e ? slot_of(e, id) : NULL;
+
+	return !e || e->opts.n_sockets == 0 || id.n != ID_SIZE || (k->denied && is_slot_of(k, id));
 }
 
 static void forget(struct known *k)
@@ -110,6 +119,7 @@ static void finish(struct question *q, struct engine_facts *facts)
 	forget(k);
 	memcpy(k->id, q->id, ID_SIZE);
 	k->found = facts;
+	k->denied = !facts && !q->has_trouble;
 	k->until_us = loop_now_us(e->loop) + PAUSE_US;
 	if (facts)
 		k->facts = *facts;
@@ -127,8 +137,10 @@ static void next_engine(struct question *q, const char *error)
 {
 	struct engines *e = q->engines;
 
-	if (error)
+	if (error) {
+		q->has_trouble = true;
 		e->opts.on_state(e->opts.ctx, e->opts.sockets[q->socket], error);
+	}
 	hang_up(q);
 	q->socket++;
 	ask_engine(q);
@@ -140,6 +152,7 @@ static void on_limit(struct timer *t)
 	struct engines *e = q->engines;
 
 	e->opts.on_state(e->opts.ctx, e->opts.sockets[q->socket], "no answer in time");
+	q->has_trouble = true;
 	finish(q, NULL);
 }
 
@@ -255,6 +268,7 @@ static void ask_engine(struct question *q)
 		if (r == 0)
 			return;
 		e->opts.on_state(e->opts.ctx, e->opts.sockets[q->socket], strerror(-r));
+		q->has_trouble = true;
 		hang_up(q);
 	}
 	/* From the loop, so that nobody is called from within his own question. */

@@ -7,6 +7,8 @@
  */
 #pragma once
 
+#include <stdbool.h>
+
 #include "base/cleanup.h"
 #include "base/slice.h"
 #include "event/loop.h"
@@ -29,6 +31,8 @@ struct engines *engines_free(struct engines *e);
 /* What is known of a container (64 hex digits); NULL: nothing, now. Valid until the loop goes on.
  */
 const struct engine_facts *engines_find(const struct engines *e, struct slice id);
+/* Every engine has said that it does not know it, or none is asked: no answer will come. */
+bool engines_deny(const struct engines *e, struct slice id);
 typedef void (*engines_fn)(void *ctx);
 /* 0: it is being asked for, fn runs once, later. -ENOENT: no engine knows it, or none is there.
  * -EBUSY: too many questions are under way. -ENOMEM. */

@@ -405,12 +405,11 @@ static struct match match_caller(struct identity *id, const struct eg_flow *flow
 	return find_stricter(id, flow, e, hash, hashing);
 }
 
-/* Somebody's entries ask for what only the engine knows, and it has not been asked. */
-static bool wants_engine(const struct identity *id, const struct asking *q,
-			 const struct evidence *e)
+/* Somebody's entries ask for what only the engine knows, and it is not known. */
+static bool lacks_engine(const struct identity *id, const struct evidence *e)
 {
-	return !q->has_asked && identity_wants_engine(id) && e->place.container.n &&
-	       !e->place.nested && !e->facts.engine;
+	return identity_wants_engine(id) && e->place.container.n && !e->place.nested &&
+	       !e->facts.engine;
 }
 
 /* sha256: of the program that q has just had hashed; NULL: none, or that failed. */
@@ -426,7 +425,7 @@ static void attest(struct identity *id, const struct asking *q, const uint8_t *s
 	look_at_process(id, flow, &e);
 	hash = find_hash(id, &e.exe, q, sha256);
 	m = match_caller(id, flow, &e, hash, hashing);
-	if (wants_engine(id, q, &e) && start_engine(id, q, &e.place) == 0) {
+	if (lacks_engine(id, &e) && !q->has_asked && start_engine(id, q, &e.place) == 0) {
 		evidence_done(&e);
 		return;
 	}
@@ -442,6 +441,8 @@ static void attest(struct identity *id, const struct asking *q, const uint8_t *s
 			m.reason = EG_REASON_overloaded;
 	}
 	fill_principal(id, flow, &e, m, hash, &p);
+	/* Known a little later, it may be somebody else. */
+	p.passing = lacks_engine(id, &e) && !engines_deny(id->engines, e.place.container);
 	if (!hash && m.reason == EG_REASON_allowed)
 		hash_for_the_record(id, &e.exe);
 	evidence_done(&e);

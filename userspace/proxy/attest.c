@@ -119,7 +119,7 @@ static void on_reply(void *ctx, struct msg *m)
 	struct attested *who = read_reply(m);
 	/* An answer born of trouble is given, but not kept. */
 	bool keep = e->owner && who && who->who.generation == e->owner->generation &&
-		    who->who.reason != EG_REASON_identity_unavailable;
+		    who->who.reason != EG_REASON_identity_unavailable && !who->who.passing;
 	struct attest_wait *w;
 
 	if (keep)
