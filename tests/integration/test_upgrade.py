@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """`egret daemon upgrade`: another binary under load, without a refused connection or a cut stream; or nothing at all."""
 import os
+import signal
 import threading
 from pathlib import Path
 
@@ -183,6 +184,25 @@ def test_one_that_dies_while_it_drains_is_an_event(daemon, workload, binary):
     assert workload.call("POST", "/v1/chat/completions", CHAT).status == 200
 
 
+def test_signals_do_not_end_it_on_the_way(daemon, workload, binary):
+    """`systemctl reload` at that moment: before the next one takes signals, their default would be its end."""
+    pid, end = daemon.egret("status")["pid"], threading.Event()
+
+    def reload():
+        while not end.wait(0.002):
+            os.kill(pid, signal.SIGHUP)
+
+    thread = threading.Thread(target=reload)
+    thread.start()
+    try:
+        assert daemon.egret("daemon", "upgrade", str(binary))["generation"] == 2
+    finally:
+        end.set()
+        thread.join()
+    assert workload.call("POST", "/v1/chat/completions", CHAT).status == 200
+    assert daemon.egret("status")["pid"] == pid
+
+
 def test_only_root_and_only_roots_file(world, daemon, binary):
     with pytest.raises(CommandFailed) as failed:
         daemon.egret("daemon", "upgrade", str(binary), uid=65534)
@@ -259,6 +279,7 @@ def test_maps_of_another_layout_are_left_and_new_ones_made_beside_them(world, da
     stream = workload.open()
     stream.send(request("POST", "/v1/chat/completions", {**CHAT, "stream": True}))
     assert stream.head()[0] == 200
+    known = layouts(daemon)
     pretend(daemon, *other)
     before, links = map_ids(daemon), {p["name"]: p["link_id"] for p in daemon.egret("prog", "list")}
     with Load(Workload(world, daemon.ca)) as load:
@@ -269,7 +290,7 @@ def test_maps_of_another_layout_are_left_and_new_ones_made_beside_them(world, da
     assert load.failed == []
     assert {name for name in before if before[name] != after[name]} == other
     assert {p["name"]: p["link_id"] for p in daemon.egret("prog", "list")} == links
-    assert set(layouts(daemon).values()) == {"1"}
+    assert layouts(daemon) == known
     world.sim.ask("release")
     assert stream.until(b"[DONE]")
     assert {r["key"] for r in world.sim.requests()} == {"right"}
@@ -288,7 +309,7 @@ def test_addresses_resolved_just_before_are_in_the_new_map(world, daemon, worklo
 @pytest.mark.parametrize("how", ["every", "changing"])
 def test_a_start_on_maps_that_it_knows_nothing_of(world, daemon, workload, how):
     """Also after a change from one to the other that was interrupted."""
-    before = map_ids(daemon)
+    known, before = layouts(daemon), map_ids(daemon)
     if how == "every":
         pretend(daemon, *layouts(daemon))
     else:
@@ -299,7 +320,7 @@ def test_a_start_on_maps_that_it_knows_nothing_of(world, daemon, workload, how):
     daemon.start()
     assert not set(before.values()) & set(map_ids(daemon).values())
     assert workload.call("POST", "/v1/chat/completions", CHAT).status == 200
-    assert set(layouts(daemon).values()) == {"1"}
+    assert layouts(daemon) == known
     # And the next start finds them.
     kept = map_ids(daemon)
     daemon.kill()

@@ -23,6 +23,7 @@ struct child {
 	struct child_opts opts;
 	enum child_state state;
 	bool stopping;
+	bool draining; /* and may be at it for long */
 	bool adopted; /* of an earlier generation: its end is the end */
 	bool failed; /* the last process */
 	pid_t pid;
@@ -114,13 +115,12 @@ static void on_channel_msg(struct channel *ch, void *ctx, struct msg *m)
 }
 
 /* Closed by its end, or by a message it may not send: either way it is of no use any more. One that
- * was told to stop may still have things to write down. */
+ * was told to stop by a deadline may still have things to write down. */
 static void on_channel_close(struct channel *ch, void *ctx, int error)
 {
 	struct child *c = ctx;
 
-	(void)error;
-	if (!c->stopping)
+	if (!c->stopping || c->draining || error < 0)
 		child_kill(c); /* before it can see that the channel is closed */
 	(void)channel_free(ch);
 	c->channel = NULL;
@@ -256,6 +256,7 @@ static void stop(struct child *c, uint32_t deadline_ms, bool drain)
 	if (c->stopping)
 		return;
 	c->stopping = true;
+	c->draining = drain;
 	timer_stop(&c->restart);
 	if (c->pidfd < 0) {
 		c->state = CHILD_STOPPED;

@@ -242,10 +242,22 @@ static int take_over(struct monitor *m, int fd, struct diag *d)
 	return 0;
 }
 
+void monitor_hold_signals(bool hold)
+{
+	sigset_t ours;
+
+	(void)sigemptyset(&ours);
+	(void)sigaddset(&ours, SIGTERM);
+	(void)sigaddset(&ours, SIGINT);
+	(void)sigaddset(&ours, SIGHUP);
+	(void)sigprocmask(hold ? SIG_BLOCK : SIG_UNBLOCK, &ours, NULL);
+}
+
 static int run(struct monitor *m, int takeover_fd, struct diag *d)
 {
 	int r;
 
+	monitor_hold_signals(true);
 	r = takeover_fd >= 0 ? take_over(m, takeover_fd, d) : fdstore_take(&m->fdstore);
 	if (r == 0)
 		r = config_load(m->where, d, &m->config);
@@ -260,6 +272,7 @@ static int run(struct monitor *m, int takeover_fd, struct diag *d)
 	sig_start(&m->sigint, m->loop, SIGINT, on_terminate);
 	sig_start(&m->sighup, m->loop, SIGHUP, on_hangup);
 	r = monitor_start(m, d);
+	monitor_hold_signals(false);
 	if (r == 0)
 		loop_run(m->loop);
 	return r;

@@ -71,6 +71,11 @@ struct monitor {
  * exit status. */
 int monitor_main(const struct config_where *where, int takeover_fd) _must_check_;
 
+/* SIGTERM, SIGINT and SIGHUP wait: while we start (the kernel gives up the verification of a
+ * program for a signal), and across the execve() of an upgrade, where their default would be the
+ * end. */
+void monitor_hold_signals(bool hold);
+
 /* Some part came up or was tried: goes on to the next phase when everything is there. */
 void monitor_advance(struct monitor *m);
 /* Cannot go on: ends the daemon with status 1. Before MONITOR_SERVING only. */

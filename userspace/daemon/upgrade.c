@@ -151,8 +151,10 @@ static void step_over(struct upgrade *u)
 		(void)snprintf(u->number, sizeof(u->number), "%d", state);
 		fill_argv(u, "--takeover", u->number);
 		log_info("upgrade: executing %s", u->path);
+		monitor_hold_signals(true);
 		(void)execute(u);
 		r = -errno;
+		monitor_hold_signals(false);
 		handover_undo(doc);
 	}
 	json_decref(doc);
