@@ -71,6 +71,11 @@ void event_store_put(struct event_store *s, struct channel *recorder, const stru
 		keep(s, note);
 }
 
+bool event_store_is_empty(const struct event_store *s)
+{
+	return s->n == 0;
+}
+
 void event_store_flush(struct event_store *s, struct channel *recorder)
 {
 	while (s->n && send(recorder, &STAILQ_FIRST(&s->all)->note))

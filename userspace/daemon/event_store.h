@@ -5,6 +5,8 @@
  */
 #pragma once
 
+#include <stdbool.h>
+
 #include "base/cleanup.h"
 #include "egret/rpc.h"
 
@@ -17,5 +19,6 @@ int event_store_new(struct event_store **ret) _must_check_;
 struct event_store *event_store_free(struct event_store *s); /* returns NULL */
 /* recorder: its channel, NULL while there is none. */
 void event_store_put(struct event_store *s, struct channel *recorder, const struct eg_note *note);
+bool event_store_is_empty(const struct event_store *s); /* none waits */
 /* There is a recorder: it gets those that wait. */
 void event_store_flush(struct event_store *s, struct channel *recorder);

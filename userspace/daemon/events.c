@@ -185,6 +185,11 @@ int events_new(const struct events_opts *o, struct events **ret)
 	return 0;
 }
 
+unsigned events_pending(const struct events *e)
+{
+	return e->pending;
+}
+
 struct events *events_free(struct events *e)
 {
 	if (e)

@@ -26,5 +26,7 @@ struct events_opts {
 int events_new(const struct events_opts *o, struct events **ret) _must_check_;
 /* After identity_free(), whose last callbacks come here. Returns NULL. */
 struct events *events_free(struct events *e);
+/* Those of the kernel's that wait until it is known whose they are. */
+unsigned events_pending(const struct events *e);
 /* A note as a child sent it: its texts are bounded here, its words believed. */
 void events_note(struct events *e, const char *from, struct eg_note *note);

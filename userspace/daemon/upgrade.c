@@ -13,6 +13,8 @@
 #include "daemon/children.h"
 #include "daemon/edition.h"
 #include "daemon/endpoints.h"
+#include "daemon/event_store.h"
+#include "daemon/events.h"
 #include "daemon/handover.h"
 #include "daemon/listeners.h"
 #include "daemon/namespaces.h"
@@ -172,7 +174,8 @@ static void on_settle(struct timer *t)
 
 	if (u->m->phase == MONITOR_STOPPING)
 		refuse(u, "it is being stopped");
-	else if (u->m->attests == 0 && children_settled(u->m->children))
+	else if (u->m->attests == 0 && events_pending(u->m->events) == 0 &&
+		 event_store_is_empty(u->m->event_store) && children_settled(u->m->children))
 		step_over(u);
 	else if (clock_mono_us() > u->until_us)
 		refuse(u, "its processes wait for answers without end: try again");
