@@ -189,7 +189,7 @@ def test_signals_do_not_end_it_on_the_way(daemon, workload, binary):
     pid, end = daemon.egret("status")["pid"], threading.Event()
 
     def reload():
-        while not end.wait(0.002):
+        while not end.wait(0.02):
             os.kill(pid, signal.SIGHUP)
 
     thread = threading.Thread(target=reload)
