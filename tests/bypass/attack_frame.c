@@ -90,7 +90,8 @@ static int packet(const struct target *t, int type, int bypass, const uint8_t *t
 
 		memcpy(frame, to.sll_addr, 6);
 		memcpy(frame + 6, own.sll_addr, 6);
-		memcpy(frame + 12, tags, n_tags);
+		if (n_tags)
+			memcpy(frame + 12, tags, n_tags);
 		memcpy(frame + 12 + n_tags, &proto, 2);
 		n = 14 + n_tags;
 	}

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """`egret daemon upgrade`: another binary under load, without a refused connection or a cut stream; or nothing at all."""
+import json
 import os
 import signal
 import threading
@@ -182,6 +183,22 @@ def test_one_that_dies_while_it_drains_is_an_event(daemon, workload, binary):
     assert "of generation 1 killed by signal 9" in daemon.event("worker_died")["text"]
     assert not processes(daemon, "draining")
     assert workload.call("POST", "/v1/chat/completions", CHAT).status == 200
+
+
+def test_a_policy_that_is_nowhere_else_is_not_lost(world, daemon, workload, binary):
+    """The next version reads the configured file, which may say something looser."""
+    path = world.tmp / "tonight.json"
+    path.write_text(json.dumps(agent_policy(world, {"id": "closed", "when": {"workload": "agent"}, "deny": "closed for the night"})))
+    daemon.egret("policy", "load", str(path))
+    with pytest.raises(CommandFailed) as failed:
+        daemon.egret("daemon", "upgrade", str(binary))
+    assert str(path) in str(failed.value) and "egret policy load" in str(failed.value)
+    assert workload.call("POST", "/v1/chat/completions", CHAT).status == 403
+    daemon.egret("policy", "load")
+    assert daemon.egret("daemon", "upgrade", str(binary))["generation"] == 2
+    wait_for(lambda: not processes(daemon, "draining"), what="the end of the old generation")
+    [row] = [r for r in json.loads(daemon.run_egret("-j", "check").stdout) if r["name"] == "processes"]
+    assert row["state"] == "ok"
 
 
 def test_signals_do_not_end_it_on_the_way(daemon, workload, binary):

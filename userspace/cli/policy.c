@@ -305,7 +305,11 @@ static int do_explain(struct cli *cli, const struct args *args)
 static const struct command commands[] = {
 	{ "check", "[--offline] [FILE]", "whether egretd would take a policy; nothing changes",
 	  do_check },
-	{ "load", "[FILE]", "put a policy in force, all of it or nothing", do_load },
+	{ "load", "[FILE]",
+	  "put a policy in force, all of it or nothing; FILE until the next reload or restart, "
+	  "else "
+	  "the configured one",
+	  do_load },
 	{ "show", "[--text]", "rules in force; with --text the policy as loaded", do_show },
 	{ "explain",
 	  "--workload WORKLOAD --provider PROVIDER --operation OPERATION [--model MODEL] "

@@ -39,17 +39,23 @@ static json_t *row(const char *name, enum state state, const char *advice, const
 
 static json_t *check_children(struct monitor *m)
 {
-	unsigned ready = 0, restarts = 0;
-	size_t n = children_count(m->children);
+	unsigned n = 0, ready = 0, restarts = 0, drain = 0;
 
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = 0; i < children_count(m->children); i++) {
 		const struct child *c = children_at(m->children, i);
 
+		if (child_is_adopted(c)) {
+			drain += child_pid(c) != 0;
+			continue;
+		}
+		n++;
 		ready += child_state(c) == CHILD_READY;
 		restarts += child_restarts(c);
 	}
 	return row("processes", ready == n ? OK : FAIL, "see the daemon's log for why they end",
-		   "%u of %zu child processes are ready; restarted %u times", ready, n, restarts);
+		   "%u of %u child processes are ready; restarted %u times; %u of before an "
+		   "upgrade drain",
+		   ready, n, restarts, drain);
 }
 
 static json_t *check_recorder(struct monitor *m)

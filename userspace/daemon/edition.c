@@ -72,6 +72,7 @@ static int take_text(const struct edition_from *from, struct edition *e, struct 
 		(void)slice_copy(slice_str(e->source), d->file, sizeof(d->file));
 		return diag_at(d, 0, 0, "larger than the %u bytes allowed", EDITION_FILE_MAX);
 	}
+	e->is_given = true;
 	buf_init(&e->text, EDITION_FILE_MAX);
 	return buf_append(&e->text, from->text->p, from->text->n);
 }

@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/diag.h"
@@ -20,6 +21,7 @@
 struct edition {
 	uint32_t generation;
 	char source[256]; /* the policy's file, or "built-in" */
+	bool is_given; /* its text came with a request, not from the configured file */
 	uint64_t loaded_us;
 	struct json_doc *doc; /* the policy as read */
 	struct buf text; /* as written */

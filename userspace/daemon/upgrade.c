@@ -297,6 +297,16 @@ void upgrade_begin(struct monitor *m, struct request *req, const char *path)
 			      "streams (egret status): wait for them, or restart egretd");
 		return;
 	}
+	/* The next would begin with another, perhaps a looser one. */
+	if (m->edition->is_given && strcmp(m->edition->source, m->config->policy) != 0) {
+		request_error(
+			req, "refused",
+			"daemon upgrade: the policy in force was loaded from %s, and the next "
+			"version reads %s: write it there, or give it up with `egret policy "
+			"load`, and try again",
+			m->edition->source, m->config->policy);
+		return;
+	}
 	u = calloc(1, sizeof(*u));
 	if (!u) {
 		request_error(req, "failed", "egretd: out of memory");
