@@ -41,7 +41,7 @@ class Wire:
                     if not data: conns.remove(s); s.close()
                     continue
                 p, a = raw.recvfrom(65535)
-                if a[2] == 4: continue
+                if a[2] == 4 or a[1] not in (0x0800, 0x86dd): continue  # ours; ARP
                 v6 = p[0] >> 4 == 6
                 proto, at, end = (p[6], 40, 40 + (p[4] << 8 | p[5])) if v6 else (p[9], (p[0] & 15) * 4, p[2] << 8 | p[3])
                 if proto == 6:
