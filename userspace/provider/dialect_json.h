@@ -13,4 +13,3 @@ int dialect_json_string(struct buf *out, struct slice s) _must_check_;
 /* Copies `format`, with the next of `values` as a JSON string for every '$'. */
 int dialect_json_format(struct buf *out, const char *format,
 			const struct slice *values) _must_check_;
-/* The reason's stable name: "no_rule". */
