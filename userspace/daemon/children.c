@@ -106,7 +106,9 @@ static void on_gone(void *ctx, struct child *child, const char *how, bool was_re
 		(void)!slabs_send_orphan(child_channel(recorder), k->slab);
 	if (child_state(child) == CHILD_STOPPED) {
 		if (child_is_adopted(child) && child_has_failed(child))
-			report_death(c->m, child, name, how, "what it carried is cut");
+			report_death(c->m, child, name, how,
+				     child_role(child) == EG_WORKER ? "what it carried is cut"
+								    : "its successor goes on");
 		else
 			log_info("%s %s", name, how);
 		if (child_is_adopted(child))
