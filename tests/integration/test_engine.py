@@ -141,6 +141,20 @@ def test_modes_act_on_cgroups_alone(world):
     assert '"image"' in str(failed.value) and "whole cgroups" in str(failed.value)
 
 
+@pytest.mark.parametrize("says, status, reason", [
+    (lambda box: ok({"message": "no such container"}, "404 Not Found"), "200", "allowed"),
+    (lambda box: ok({}, "500 Oops"), "403", "identity_unavailable")], ids=["unknown-to-it", "in-trouble"])
+def test_a_looser_workload_is_not_taken_for_want_of_an_answer(world, says, status, reason):
+    engine = Engine(world, says)
+    daemon = start(world, {"image": "**agent*"}, [engine.path])
+    daemon.write_policy({"workloads": {"box": {"match": [{"container": {"image": "**agent*"}}]},
+                                       "any": {"match": [{"container": {"runtime": "docker"}}]}},
+                         "rules": [{**RULE, "when": {**RULE["when"], "workload": "any"}}]})
+    daemon.egret("policy", "load")
+    assert ask(world)[0] == status
+    assert daemon.record()["decision"] == reason
+
+
 def test_what_an_engine_could_not_say_is_asked_again(world):
     """Of the same process: it is not left what it was taken for."""
     says = [None]

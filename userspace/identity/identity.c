@@ -204,6 +204,12 @@ static void look_at_process(struct identity *id, const struct eg_flow *flow, str
 	exe_look(&e->exe, &id->mounts, e->process, flow);
 }
 
+/* Somebody's entries ask for what only the engine knows of this container. */
+static bool wants_facts(const struct identity *id, const struct place *place)
+{
+	return identity_wants_engine(id) && place->container.n && !place->nested;
+}
+
 static int look_at_cgroup(struct identity *id, const struct eg_flow *flow, uint64_t cgroup,
 			  struct evidence *e)
 {
@@ -222,14 +228,17 @@ static int look_at_cgroup(struct identity *id, const struct eg_flow *flow, uint6
 		.uid = flow->uid,
 		.gid = flow->gid,
 		.exe = &e->exe,
+		.engine = engines_find(id->engines, e->place.container),
 	};
+	e->facts.engine_troubled = wants_facts(id, &e->place) && !e->facts.engine &&
+				   !engines_deny(id->engines, e->place.container);
 	return 0;
 }
 
 uint32_t identity_cgroup_workload(const struct identity *id, struct slice path)
 {
 	struct slice below = cgroupfs_below(&id->cgroups, path);
-	uint32_t found[SELECTORS_FOUND_MAX];
+	struct selectors_found found[SELECTORS_FOUND_MAX];
 	struct exe none = { .fd = -EBADF };
 	struct place place;
 	struct selectors_facts facts = { .cgroup = path,
@@ -242,7 +251,8 @@ uint32_t identity_cgroup_workload(const struct identity *id, struct slice path)
 					 .cgroup_alone = true };
 
 	place_of(below, &place);
-	return id->selectors && selectors_find(id->selectors, &facts, found) ? found[0] : 0;
+	return id->selectors && selectors_find(id->selectors, &facts, found) ? found[0].workload
+									     : 0;
 }
 
 static void evidence_done(struct evidence *e)
@@ -257,21 +267,26 @@ struct match {
 	bool needs_hash;
 };
 
-/* The first workload, in the order of the document, of which an entry and the program hold. */
+/* The first workload, in the order of the document, of which an entry and the program hold. One
+ * that may come before it, if only the engine said so, makes it nobody. */
 static struct match find_workload(const struct identity *id, struct evidence *e,
 				  const uint8_t *sha256, enum hashing hashing)
 {
-	uint32_t found[SELECTORS_FOUND_MAX];
+	struct selectors_found found[SELECTORS_FOUND_MAX];
 	struct match m = { .reason = EG_REASON_unknown_workload };
 	size_t n = id->selectors ? selectors_find(id->selectors, &e->facts, found) : 0;
 
 	for (size_t i = 0; i < n; i++) {
-		switch (selectors_program(id->selectors, found[i], &e->exe, sha256)) {
+		uint32_t w = found[i].workload;
+
+		switch (selectors_program(id->selectors, w, &e->exe, sha256)) {
 		case SELECTORS_PROGRAM_HOLDS:
-			return (struct match){ found[i], EG_REASON_allowed, false };
+			return found[i].in_doubt
+				       ? (struct match){ .reason = EG_REASON_identity_unavailable }
+				       : (struct match){ w, EG_REASON_allowed, false };
 		case SELECTORS_PROGRAM_NEEDS_HASH:
 			if (hashing == HASH_MAY_START)
-				return (struct match){ .workload = found[i], .needs_hash = true };
+				return (struct match){ .workload = w, .needs_hash = true };
 			break;
 		case SELECTORS_PROGRAM_FAILS:
 			break;
@@ -401,15 +416,7 @@ static struct match match_caller(struct identity *id, const struct eg_flow *flow
 {
 	if (flow->flags & EG_FLOW_KTHREAD || look_at_cgroup(id, flow, flow->cgroup, e) < 0)
 		return (struct match){ .reason = EG_REASON_identity_unavailable };
-	e->facts.engine = engines_find(id->engines, e->place.container);
 	return find_stricter(id, flow, e, hash, hashing);
-}
-
-/* Somebody's entries ask for what only the engine knows, and it is not known. */
-static bool lacks_engine(const struct identity *id, const struct evidence *e)
-{
-	return identity_wants_engine(id) && e->place.container.n && !e->place.nested &&
-	       !e->facts.engine;
 }
 
 /* sha256: of the program that q has just had hashed; NULL: none, or that failed. */
@@ -425,7 +432,8 @@ static void attest(struct identity *id, const struct asking *q, const uint8_t *s
 	look_at_process(id, flow, &e);
 	hash = find_hash(id, &e.exe, q, sha256);
 	m = match_caller(id, flow, &e, hash, hashing);
-	if (lacks_engine(id, &e) && !q->has_asked && start_engine(id, q, &e.place) == 0) {
+	if (wants_facts(id, &e.place) && !e.facts.engine && !q->has_asked &&
+	    start_engine(id, q, &e.place) == 0) {
 		evidence_done(&e);
 		return;
 	}
@@ -442,7 +450,7 @@ static void attest(struct identity *id, const struct asking *q, const uint8_t *s
 	}
 	fill_principal(id, flow, &e, m, hash, &p);
 	/* Known a little later, it may be somebody else. */
-	p.passing = lacks_engine(id, &e) && !engines_deny(id->engines, e.place.container);
+	p.passing = e.facts.engine_troubled;
 	if (!hash && m.reason == EG_REASON_allowed)
 		hash_for_the_record(id, &e.exe);
 	evidence_done(&e);

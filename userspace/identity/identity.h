@@ -6,8 +6,10 @@
  * program are conditions on top. What cannot be established is not matched, and a workload that
  * demands an executable never matches on doubt (EG_REASON_exe_mismatch).
  *
- * The first workload in the order of the document wins. A socket that was created in another cgroup
- * than the caller's belongs to a workload only if both cgroups do (EG_REASON_identity_unavailable).
+ * The first workload in the order of the document wins. While a container's engine cannot say what
+ * a workload before it asks for, nobody does (EG_REASON_identity_unavailable). A socket that was
+ * created in another cgroup than the caller's belongs to a workload only if both cgroups do
+ * (EG_REASON_identity_unavailable).
  *
  * Needs CAP_DAC_READ_SEARCH (cgroups by id), CAP_SYS_PTRACE (other users' /proc) and, for programs
  * that their owner alone may read, CAP_DAC_OVERRIDE.

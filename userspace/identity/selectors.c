@@ -53,22 +53,27 @@ static bool image_holds(struct slice wanted, const struct engine_facts *f)
 	       path_holds(wanted, slice_str(f->image_id));
 }
 
+enum holds { HOLDS_NOT, HOLDS_IN_DOUBT, HOLDS };
+
 /* What the engine says of it; nothing is said: nothing holds. Nor below somebody's own subtree, who
  * may call himself by the id of any container. */
-static bool engine_holds(const struct selector *sel, const struct place *place,
-			 const struct engine_facts *f)
+static enum holds engine_holds(const struct selector *sel, const struct selectors_facts *f)
 {
 	if (!sel->image.n && !sel->n_labels)
-		return true;
-	if (!f || place->nested || (sel->image.n && !image_holds(sel->image, f)))
-		return false;
+		return HOLDS;
+	if (f->place->nested)
+		return HOLDS_NOT;
+	if (!f->engine)
+		return f->engine_troubled ? HOLDS_IN_DOUBT : HOLDS_NOT;
+	if (sel->image.n && !image_holds(sel->image, f->engine))
+		return HOLDS_NOT;
 	for (size_t i = 0; i < sel->n_labels; i++) {
-		struct slice value = engine_facts_label(f, sel->labels[i].name);
+		struct slice value = engine_facts_label(f->engine, sel->labels[i].name);
 
 		if (!value.p || !path_holds(sel->labels[i].value, value))
-			return false;
+			return HOLDS_NOT;
 	}
-	return true;
+	return HOLDS;
 }
 
 static bool container_holds(const struct selector *sel, const struct place *place)
@@ -85,55 +90,64 @@ static bool container_holds(const struct selector *sel, const struct place *plac
 	return !sel->pod_uid.n || slice_eq(sel->pod_uid, slice_str(place->pod_uid));
 }
 
-static bool selector_holds(const struct selectors *s, const struct selector *sel,
-			   const struct selectors_facts *f)
+static enum holds selector_holds(const struct selectors *s, const struct selector *sel,
+				 const struct selectors_facts *f)
 {
+	enum holds engine = HOLDS;
+
 	if (f->cgroup_alone && !sel->by_cgroup)
-		return false;
+		return HOLDS_NOT;
 	if (sel->has_uid && sel->uid != f->uid)
-		return false;
+		return HOLDS_NOT;
 	if (sel->has_gid && sel->gid != f->gid)
-		return false;
+		return HOLDS_NOT;
 	if (sel->run && !slice_eq(s->workloads[sel->workload].name, f->run))
-		return false;
+		return HOLDS_NOT;
 	if (sel->cgroup.n && !cgroup_holds(sel->cgroup, f->cgroup))
-		return false;
+		return HOLDS_NOT;
 	if (sel->unit.n && !unit_holds(sel->unit, f->place))
-		return false;
-	if (sel->in_container &&
-	    (!container_holds(sel, f->place) || !engine_holds(sel, f->place, f->engine)))
-		return false;
+		return HOLDS_NOT;
+	if (sel->in_container)
+		engine = container_holds(sel, f->place) ? engine_holds(sel, f) : HOLDS_NOT;
+	if (engine == HOLDS_NOT)
+		return HOLDS_NOT;
 	/* Last: it asks the kernel. */
-	return !sel->exe.n ||
-	       (path_holds(sel->exe, slice_str(f->exe->path)) && exe_is_at_its_path(f->exe));
+	if (sel->exe.n &&
+	    !(path_holds(sel->exe, slice_str(f->exe->path)) && exe_is_at_its_path(f->exe)))
+		return HOLDS_NOT;
+	return engine;
 }
 
 struct found {
-	uint32_t *workload; /* ascending */
+	struct selectors_found *all; /* ascending */
 	size_t n;
 };
 
-static void add_found(struct found *found, uint32_t workload)
+static struct selectors_found *find_found(const struct found *found, uint32_t workload)
 {
+	for (size_t i = 0; i < found->n; i++)
+		if (found->all[i].workload == workload)
+			return &found->all[i];
+	return NULL;
+}
+
+static void add_found(struct found *found, uint32_t workload, bool in_doubt)
+{
+	struct selectors_found *there = find_found(found, workload);
 	size_t i = found->n;
 
-	while (i && found->workload[i - 1] > workload)
+	if (there) {
+		there->in_doubt = there->in_doubt && in_doubt;
+		return;
+	}
+	while (i && found->all[i - 1].workload > workload)
 		i--;
-	if ((i && found->workload[i - 1] == workload) || i == SELECTORS_FOUND_MAX)
+	if (i == SELECTORS_FOUND_MAX)
 		return;
 	if (found->n < SELECTORS_FOUND_MAX)
 		found->n++;
-	memmove(found->workload + i + 1, found->workload + i,
-		(found->n - i - 1) * sizeof(*found->workload));
-	found->workload[i] = workload;
-}
-
-static bool is_found(const struct found *found, uint32_t workload)
-{
-	for (size_t i = 0; i < found->n; i++)
-		if (found->workload[i] == workload)
-			return true;
-	return false;
+	memmove(found->all + i + 1, found->all + i, (found->n - i - 1) * sizeof(*found->all));
+	found->all[i] = (struct selectors_found){ workload, in_doubt };
 }
 
 static void try_chain(const struct selectors *s, uint32_t at, const struct selectors_facts *f,
@@ -141,9 +155,12 @@ static void try_chain(const struct selectors *s, uint32_t at, const struct selec
 {
 	for (; at; at = s->all[at - 1].next) {
 		const struct selector *sel = &s->all[at - 1];
+		const struct selectors_found *there = find_found(found, sel->workload);
+		enum holds holds =
+			there && !there->in_doubt ? HOLDS_NOT : selector_holds(s, sel, f);
 
-		if (!is_found(found, sel->workload) && selector_holds(s, sel, f))
-			add_found(found, sel->workload);
+		if (holds != HOLDS_NOT)
+			add_found(found, sel->workload, holds == HOLDS_IN_DOUBT);
 	}
 }
 
@@ -175,9 +192,9 @@ static void try_cgroups(const struct selectors *s, const struct selectors_facts 
 }
 
 size_t selectors_find(const struct selectors *s, const struct selectors_facts *f,
-		      uint32_t ret[SELECTORS_FOUND_MAX])
+		      struct selectors_found ret[SELECTORS_FOUND_MAX])
 {
-	struct found found = { .workload = ret };
+	struct found found = { .all = ret };
 	struct slice container = f->place->container;
 
 	try_cgroups(s, f, &found);

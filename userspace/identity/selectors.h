@@ -78,13 +78,20 @@ struct selectors_facts {
 	const struct place *place;
 	uint32_t uid, gid;
 	struct exe *exe;
-	const struct engine_facts *engine; /* NULL: what the engine says is not known */
+	const struct engine_facts *engine; /* NULL: nothing is known from an engine */
+	bool engine_troubled; /* it may know the container and could not say: see in_doubt */
 	bool cgroup_alone; /* nothing else is known: entries that ask for more do not hold */
+};
+
+struct selectors_found {
+	uint32_t workload;
+	bool in_doubt; /* only an entry whose image or labels a troubled engine would have to tell
+			*/
 };
 
 /* Workloads of which one entry holds, ascending, at most SELECTORS_FOUND_MAX of the first ones. */
 size_t selectors_find(const struct selectors *s, const struct selectors_facts *f,
-		      uint32_t ret[SELECTORS_FOUND_MAX]);
+		      struct selectors_found ret[SELECTORS_FOUND_MAX]);
 
 enum selectors_program_state {
 	SELECTORS_PROGRAM_HOLDS,

@@ -42,7 +42,7 @@ def test_claude_code_says_hi(egret, sim):
 def test_claude_code_shows_a_denial_and_asks_once(egret, sim):
     done = run(egret, [CLAUDE, "-p", "say hi"], "locked")
     assert done.returncode != 0 and "egret: no policy rule allows this request" in done.stdout + done.stderr, done
-    asked = [r for r in egret.fresh() if r["operation"] == "messages"]
+    asked = egret.fresh(1, "--operation", "messages")
     assert len(asked) == 1 and sim.requests() == []
 
 

@@ -39,12 +39,13 @@ struct who {
 	const char *cgroup, *run;
 	uint32_t uid, gid;
 	const struct engine_facts *engine;
+	bool troubled;
 };
 
-/* Names of all that match, in order: "a c". */
+/* Names of all that match, in order: "a c?", the second in doubt. */
 static const char *find(const struct selectors *s, struct who who, char *ret, size_t size)
 {
-	uint32_t found[SELECTORS_FOUND_MAX];
+	struct selectors_found found[SELECTORS_FOUND_MAX];
 	struct exe exe = { .dir = -EBADF, .fd = -EBADF };
 	struct place place;
 	struct selectors_facts f = {
@@ -56,6 +57,7 @@ static const char *find(const struct selectors *s, struct who who, char *ret, si
 		.gid = who.gid,
 		.exe = &exe,
 		.engine = who.engine,
+		.engine_troubled = who.troubled,
 	};
 	size_t n, used = 0;
 
@@ -65,7 +67,9 @@ static const char *find(const struct selectors *s, struct who who, char *ret, si
 	for (size_t i = 0; i < n; i++) {
 		if (i)
 			ret[used++] = ' ';
-		used += slice_copy(s->workloads[found[i]].name, ret + used, size - used);
+		used += slice_copy(s->workloads[found[i].workload].name, ret + used, size - used);
+		if (found[i].in_doubt)
+			used += slice_copy(SLICE("?"), ret + used, size - used);
 	}
 	return ret;
 }
@@ -210,6 +214,33 @@ static void images_and_labels(void **state)
 	expect(image, (struct who){ .cgroup = "/docker", .engine = &f }, "");
 	json_decref(f.labels);
 	json_decref(other.labels);
+}
+
+/* Who may come first, if only his engine said so, is not passed over in silence. */
+static void an_engine_in_trouble_leaves_doubt(void **state)
+{
+	static const char two[] = "\"a\":{\"match\":[{\"container\":{\"image\":\"**\"}}]},"
+				  "\"b\":{\"match\":[{\"cgroup\":\"/docker\"}]}";
+	static const char either[] =
+		"\"a\":{\"match\":[{\"container\":{\"image\":\"**\"}},{\"cgroup\":\"/docker\"},"
+		"{\"container\":{\"labels\":{\"x\":\"y\"}}}]}";
+	static const char others[] =
+		"\"a\":{\"match\":[{\"user\":\"root\",\"container\":{\"image\":\"**\"}}]},"
+		"\"b\":{\"match\":[{\"cgroup\":\"/docker\"}]}";
+	static const char user[] =
+		"/user.slice/user-1000.slice/user@1000.service/libpod-" ID ".scope";
+	struct who box = { .cgroup = "/docker/" ID, .troubled = true };
+
+	(void)state;
+	expect(two, box, "a? b");
+	expect(two, (struct who){ .cgroup = "/docker/" ID }, "b");
+	/* Another of its entries needs no engine. */
+	expect(either, box, "a");
+	/* What else is asked for does not hold anyway. */
+	box.uid = 1;
+	expect(others, box, "b");
+	expect(two, (struct who){ .cgroup = user, .troubled = true }, "");
+	expect(two, (struct who){ .cgroup = "/docker", .troubled = true }, "b");
 }
 
 static void users_and_run(void **state)
@@ -441,6 +472,7 @@ int main(void)
 		cmocka_unit_test(units),
 		cmocka_unit_test(containers),
 		cmocka_unit_test(images_and_labels),
+		cmocka_unit_test(an_engine_in_trouble_leaves_doubt),
 		cmocka_unit_test(users_and_run),
 		cmocka_unit_test(all_members_of_one_entry_must_hold),
 		cmocka_unit_test(the_first_in_the_document_comes_first),
