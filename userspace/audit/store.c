@@ -110,6 +110,8 @@ static int open_db(struct store *s, const char **ret_why)
 	if (r == 0)
 		r = store_shared_open(s);
 	if (r == 0)
+		r = store_batch_prepare(s);
+	if (r == 0)
 		r = store_seen_load(s);
 	return r;
 }
@@ -227,8 +229,10 @@ static int put_mark(struct store *s)
 
 int store_commit(struct store *s)
 {
-	int r = put_mark(s);
+	int r = store_batch_flush(s);
 
+	if (r == 0)
+		r = put_mark(s);
 	if (r == 0)
 		r = store_exec(s->db, "COMMIT");
 	if (r == 0) {
@@ -244,6 +248,7 @@ void store_rollback(struct store *s)
 	if (s->db && !sqlite3_get_autocommit(s->db))
 		(void)!store_exec(s->db, "ROLLBACK");
 	store_shared_forget(s);
+	s->batch.n = 0;
 }
 
 /* ---- retention ---- */

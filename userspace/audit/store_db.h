@@ -6,6 +6,7 @@
 #include <stdbool.h>
 
 #include "audit/store.h"
+#include "base/buf.h"
 
 /*
  * Request ids that may come a second time: a recorder that died between its commit and the release
@@ -37,11 +38,25 @@ struct store_shared {
 	unsigned entries; /* since everything was begun anew; 0: it must be */
 };
 
+/* Entries of the open transaction that SQLite has not seen yet (store_batch.c). */
+#define STORE_BATCH 32u
+
+struct store_row {
+	struct eg_record record;
+	int64_t id, principal, route;
+};
+
+struct store_batch {
+	struct store_row row[STORE_BATCH];
+	size_t n;
+};
+
 struct store {
 	struct store_opts opts;
 	sqlite3 *db; /* NULL: between set aside and a new one that could not be made */
 	sqlite3_stmt *put, *put_event, *put_last;
 	struct store_shared shared;
+	struct store_batch batch;
 	/* Ids only rise while the process lives, also when every row has been deleted: readers that
 	 * follow new rows go by them. */
 	int64_t record_id, event_id;
@@ -60,11 +75,22 @@ int store_seen_load(struct store *s) _must_check_;
 bool store_seen_has(const struct store_seen *seen, const uint8_t id[16]);
 /* store_put.c */
 int store_prepare(struct store *s) _must_check_;
-/* Binds one field of r; the statement borrows r until its next step is done. An SQLite code. */
+/* One field of r, for a statement or for who asked a virtual table; r is borrowed until the next
+ * step is done. An SQLite code. */
 int store_bind(sqlite3_stmt *st, int at, const struct column *c, const struct eg_record *r);
-/* "INSERT INTO table (id,`more`columns) VALUES (?,…)" for the columns of one table. */
-int store_prepare_insert(sqlite3 *db, enum column_table table, const char *more,
-			 sqlite3_stmt **ret) _must_check_;
+void store_result(sqlite3_context *to, const struct column *c, const struct eg_record *r);
+/* Appends ",NAME" for each column of a table. */
+int store_write_names(struct buf *sql, enum column_table table, unsigned *ret_n) _must_check_;
+/* "INSERT INTO table (id,columns) VALUES (?,...)": principal or route. */
+int store_prepare_insert(sqlite3 *db, enum column_table table, sqlite3_stmt **ret) _must_check_;
+/* store_batch.c. Prepares its INSERT. */
+int store_batch_prepare(struct store *s) _must_check_;
+/* Gives an entry the next id of the open transaction. Copies r. */
+int store_batch_add(struct store *s, const struct eg_record *r, int64_t principal,
+		    int64_t route) _must_check_;
+/* Before a commit. After an error, here or in store_batch_add(), the transaction is to be rolled
+ * back. */
+int store_batch_flush(struct store *s) _must_check_;
 /* store_shared.c */
 int store_shared_open(struct store *s) _must_check_;
 void store_shared_close(struct store *s);

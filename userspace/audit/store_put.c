@@ -54,31 +54,46 @@ const struct column store_columns[] = {
 };
 const size_t store_n_columns = ARRAY_SIZE(store_columns);
 
-static int bind_text(sqlite3_stmt *st, int at, const char *p, size_t size)
-{
-	/* SQLITE_STATIC: the record outlives the step. */
-	return sqlite3_bind_text(st, at, p, (int)strnlen(p, size), SQLITE_STATIC);
-}
+/* A field as SQLite takes it. */
+struct value {
+	int type; /* SQLITE_INTEGER, SQLITE_TEXT, SQLITE_BLOB or SQLITE_NULL */
+	int n;
+	sqlite3_int64 number;
+	const char *p; /* in the record, or a literal, or room */
+	char room[17];
+};
 
 /* SQLite's numbers are signed; nothing honest is above. */
-static int bind_u64(sqlite3_stmt *st, int at, uint64_t v)
+static sqlite3_int64 as_signed(uint64_t v)
 {
-	return sqlite3_bind_int64(st, at, v > INT64_MAX ? INT64_MAX : (sqlite3_int64)v);
+	return v > INT64_MAX ? INT64_MAX : (sqlite3_int64)v;
 }
 
-static int bind_fingerprint(sqlite3_stmt *st, int at, uint64_t v)
+static void set_number(struct value *v, uint64_t number)
 {
-	char hex[17];
-
-	if (v == 0)
-		return sqlite3_bind_null(st, at);
-	(void)snprintf(hex, sizeof(hex), "%016llx", (unsigned long long)v);
-	return sqlite3_bind_text(st, at, hex, 16, SQLITE_TRANSIENT);
+	v->type = SQLITE_INTEGER;
+	v->number = as_signed(number);
 }
 
-int store_bind(sqlite3_stmt *st, int at, const struct column *c, const struct eg_record *r)
+static void set_bytes(struct value *v, int type, const char *p, size_t n)
 {
-	const char *p = (const char *)r + c->offset;
+	v->type = type;
+	v->p = p;
+	v->n = (int)n;
+}
+
+static void set_fingerprint(struct value *v, uint64_t number)
+{
+	v->type = SQLITE_NULL;
+	if (!number)
+		return;
+	(void)snprintf(v->room, sizeof(v->room), "%016llx", (unsigned long long)number);
+	set_bytes(v, SQLITE_TEXT, v->room, sizeof(v->room) - 1);
+}
+
+static void value_of(const struct column *c, const struct eg_record *r, struct value *ret)
+{
+	const char *p = (const char *)r + c->offset, *name;
 	uint64_t u64 = 0;
 	uint32_t u32 = 0;
 
@@ -86,50 +101,77 @@ int store_bind(sqlite3_stmt *st, int at, const struct column *c, const struct eg
 		memcpy(&u64, p, sizeof(u64));
 	if (c->size == sizeof(u32))
 		memcpy(&u32, p, sizeof(u32));
+	ret->type = SQLITE_NULL;
 	switch (c->kind) {
 	case COLUMN_TEXT:
-		return bind_text(st, at, p, c->size);
+		set_bytes(ret, SQLITE_TEXT, p, strnlen(p, c->size));
+		return;
 	case COLUMN_U32:
 	case COLUMN_FLAGS:
-		return sqlite3_bind_int64(st, at, u32);
+		set_number(ret, u32);
+		return;
 	case COLUMN_U64:
-		return bind_u64(st, at, u64);
+		set_number(ret, u64);
+		return;
 	case COLUMN_REASON:
-		return sqlite3_bind_text(st, at, reason_name(u32), -1, SQLITE_STATIC);
-	case COLUMN_ID:
-		return sqlite3_bind_blob(st, at, p, (int)c->size, SQLITE_STATIC);
+		name = reason_name(u32);
+		set_bytes(ret, SQLITE_TEXT, name, strlen(name));
+		return;
 	case COLUMN_HASH:
-		return r->flags & EG_RECORD_HASHED
-			       ? sqlite3_bind_blob(st, at, p, (int)c->size, SQLITE_STATIC)
-			       : sqlite3_bind_null(st, at);
+		if (!(r->flags & EG_RECORD_HASHED))
+			return;
+		set_bytes(ret, SQLITE_BLOB, p, c->size);
+		return;
+	case COLUMN_ID:
+		set_bytes(ret, SQLITE_BLOB, p, c->size);
+		return;
 	case COLUMN_FINGERPRINT:
-		return bind_fingerprint(st, at, u64);
+		set_fingerprint(ret, u64);
+		return;
 	}
-	return SQLITE_MISUSE;
 }
 
-static int run(sqlite3_stmt *st, int rc, int64_t *id)
+/* What is in the record or a literal lives long enough. */
+static sqlite3_destructor_type life_of(const struct value *v)
 {
-	if (rc == SQLITE_OK)
-		rc = sqlite3_step(st);
-	if (rc == SQLITE_DONE)
-		(*id)++;
-	(void)sqlite3_reset(st);
-	return store_errno(rc);
+	return v->p == v->room ? SQLITE_TRANSIENT : SQLITE_STATIC;
 }
 
-static int put_entry(struct store *s, const struct eg_record *r, int64_t principal, int64_t route)
+int store_bind(sqlite3_stmt *st, int at, const struct column *c, const struct eg_record *r)
 {
-	int at = 4, rc = sqlite3_bind_int64(s->put, 1, s->open_record_id + 1);
+	struct value v;
 
-	if (rc == SQLITE_OK)
-		rc = sqlite3_bind_int64(s->put, 2, principal);
-	if (rc == SQLITE_OK)
-		rc = sqlite3_bind_int64(s->put, 3, route);
-	for (unsigned i = 0; i < s->shared.n_columns[TABLE_ENTRY] && rc == SQLITE_OK; i++)
-		rc = store_bind(s->put, at++, s->shared.column[TABLE_ENTRY][i], r);
-	/* The next record binds every column again: nothing is cleared in between. */
-	return run(s->put, rc, &s->open_record_id);
+	value_of(c, r, &v);
+	switch (v.type) {
+	case SQLITE_INTEGER:
+		return sqlite3_bind_int64(st, at, v.number);
+	case SQLITE_TEXT:
+		return sqlite3_bind_text(st, at, v.p, v.n, life_of(&v));
+	case SQLITE_BLOB:
+		return sqlite3_bind_blob(st, at, v.p, v.n, life_of(&v));
+	default:
+		return sqlite3_bind_null(st, at);
+	}
+}
+
+void store_result(sqlite3_context *to, const struct column *c, const struct eg_record *r)
+{
+	struct value v;
+
+	value_of(c, r, &v);
+	switch (v.type) {
+	case SQLITE_INTEGER:
+		sqlite3_result_int64(to, v.number);
+		return;
+	case SQLITE_TEXT:
+		sqlite3_result_text(to, v.p, v.n, life_of(&v));
+		return;
+	case SQLITE_BLOB:
+		sqlite3_result_blob(to, v.p, v.n, life_of(&v));
+		return;
+	default:
+		sqlite3_result_null(to);
+	}
 }
 
 int store_put(struct store *s, const struct eg_record *r)
@@ -146,7 +188,7 @@ int store_put(struct store *s, const struct eg_record *r)
 		e = store_shared_get(s, TABLE_PRINCIPAL, r, &principal);
 	if (e == 0)
 		e = store_shared_get(s, TABLE_ROUTE, r, &route);
-	return e < 0 ? e : put_entry(s, r, principal, route);
+	return e < 0 ? e : store_batch_add(s, r, principal, route);
 }
 
 int store_put_event(struct store *s, const struct eg_note *n)
@@ -171,31 +213,45 @@ int store_put_event(struct store *s, const struct eg_note *n)
 	int rc = sqlite3_bind_int64(st, 1, s->open_event_id + 1);
 
 	for (int i = 0; i < (int)ARRAY_SIZE(value) && rc == SQLITE_OK; i++)
-		rc = value[i].p ? bind_text(st, i + 2, value[i].p, value[i].size)
-				: bind_u64(st, i + 2, value[i].number);
-	return run(st, rc, &s->open_event_id);
+		rc = value[i].p ? sqlite3_bind_text(st, i + 2, value[i].p,
+						    (int)strnlen(value[i].p, value[i].size),
+						    SQLITE_STATIC)
+				: sqlite3_bind_int64(st, i + 2, as_signed(value[i].number));
+	if (rc == SQLITE_OK)
+		rc = sqlite3_step(st);
+	if (rc == SQLITE_DONE)
+		s->open_event_id++;
+	(void)sqlite3_reset(st);
+	return store_errno(rc);
 }
 
-int store_prepare_insert(sqlite3 *db, enum column_table table, const char *more, sqlite3_stmt **ret)
+int store_write_names(struct buf *sql, enum column_table table, unsigned *ret_n)
 {
-	static const char *const names[] = { "entry", "principal", "route" };
-	size_t n = 1;
-	struct buf sql;
-	int r;
+	int r = 0;
 
-	buf_init(&sql, 4096);
-	r = buf_printf(&sql, "INSERT INTO %s (id%s", names[table], more);
-	for (; *more; more++)
-		n += *more == ',';
+	*ret_n = 0;
 	for (size_t i = 0; i < store_n_columns && r == 0; i++) {
 		if (store_columns[i].table != table)
 			continue;
-		r = buf_printf(&sql, ",%s", store_columns[i].name);
-		n++;
+		r = buf_printf(sql, ",%s", store_columns[i].name);
+		(*ret_n)++;
 	}
+	return r;
+}
+
+int store_prepare_insert(sqlite3 *db, enum column_table table, sqlite3_stmt **ret)
+{
+	struct buf sql;
+	unsigned n = 0;
+	int r;
+
+	buf_init(&sql, 4096);
+	r = buf_printf(&sql, "INSERT INTO %s (id", table == TABLE_ROUTE ? "route" : "principal");
+	if (r == 0)
+		r = store_write_names(&sql, table, &n);
 	if (r == 0)
 		r = buf_printf(&sql, ") VALUES (?");
-	while (r == 0 && --n)
+	while (r == 0 && n--)
 		r = buf_printf(&sql, ",?");
 	if (r == 0)
 		r = buf_printf(&sql, ")");
@@ -208,15 +264,11 @@ int store_prepare_insert(sqlite3 *db, enum column_table table, const char *more,
 
 int store_prepare(struct store *s)
 {
-	int r = store_prepare_insert(s->db, TABLE_ENTRY, ",principal,route", &s->put);
-	int rc;
+	int rc = sqlite3_prepare_v3(s->db,
+				    "INSERT INTO event (id,time_us,reason,text,pid,uid,hook,"
+				    "workload,exe,host,cgroup) VALUES (?,?,?,?,?,?,?,?,?,?,?)",
+				    -1, SQLITE_PREPARE_PERSISTENT, &s->put_event, NULL);
 
-	if (r < 0)
-		return r;
-	rc = sqlite3_prepare_v3(s->db,
-				"INSERT INTO event (id,time_us,reason,text,pid,uid,hook,"
-				"workload,exe,host,cgroup) VALUES (?,?,?,?,?,?,?,?,?,?,?)",
-				-1, SQLITE_PREPARE_PERSISTENT, &s->put_event, NULL);
 	if (rc == SQLITE_OK)
 		rc = sqlite3_prepare_v3(s->db, "UPDATE last_commit SET first_record=?1", -1,
 					SQLITE_PREPARE_PERSISTENT, &s->put_last, NULL);

@@ -169,8 +169,7 @@ int store_shared_open(struct store *s)
 	for (enum column_table t = TABLE_PRINCIPAL; t < TABLES && r == 0; t++) {
 		if (!s->shared.rows[t])
 			s->shared.rows[t] = calloc(ROWS, sizeof(struct shared_row));
-		r = s->shared.rows[t] ? store_prepare_insert(s->db, t, "", &s->shared.put[t])
-				      : -ENOMEM;
+		r = s->shared.rows[t] ? store_prepare_insert(s->db, t, &s->shared.put[t]) : -ENOMEM;
 	}
 	store_shared_forget(s);
 	return r;

@@ -66,6 +66,31 @@ static void records_of_the_last_commit_are_not_stored_twice(void **state)
 	assert_int_equal(count_rows(f, "{\"cmd\":\"audit.list\"}"), 25);
 }
 
+/* Entries go to SQLite by the dozen: whatever their number, all are there, in order, once. */
+static void any_number_of_records_is_whole(void **state)
+{
+	static const uint32_t counts[] = { 1, 31, 32, 33, 63, 64, 65, 200 };
+	struct fixture *f = *state;
+	uint32_t n = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(counts); i++) {
+		put(f, n, n + counts[i]);
+		n += counts[i];
+		assert_int_equal(
+			count_rows(f, "{\"cmd\":\"audit.list\",\"args\":{\"limit\":1000}}"), n);
+		/* Some are with SQLite already, some wait for it: all go. */
+		assert_int_equal(store_begin(f->s), 0);
+		for (uint32_t k = 0; k < counts[i]; k++) {
+			struct eg_record r = record(10000 + k);
+
+			assert_int_equal(store_put(f->s, &r), 0);
+		}
+		store_rollback(f->s);
+	}
+	reopen(f, (struct store_opts){ 0 });
+	assert_int_equal(count_rows(f, "{\"cmd\":\"audit.list\",\"args\":{\"limit\":1000}}"), n);
+}
+
 static void rolled_back_records_are_not_there(void **state)
 {
 	struct fixture *f = *state;
@@ -264,6 +289,7 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 		T(record_comes_back_as_it_was),
 		T(records_of_the_last_commit_are_not_stored_twice),
+		T(any_number_of_records_is_whole),
 		T(rolled_back_records_are_not_there),
 		T(old_records_go_by_days),
 		T(oldest_go_by_bytes),
