@@ -54,16 +54,18 @@ static void check(struct json_scan *s, struct slice body)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct slice body = slice_of(data + 1, size ? size - 1 : 0);
+	struct json_scan_plan plan;
 	enum json_scan_result r[2];
 
 	if (size < 1)
 		return 0;
+	assert(json_scan_plan(wants, sizeof(wants) / sizeof(*wants), &plan) == 0);
 	for (int i = 0; i < 2; i++) {
 		struct json_scan *s;
 		struct pool pool;
 
 		pool_init(&pool, 1 << 20);
-		s = json_scan_new(wants, sizeof(wants) / sizeof(*wants), 64, &pool);
+		s = json_scan_new(&plan, 64, &pool);
 		assert(s);
 		r[i] = scan(s, body, i ? 1 + data[0] % 31 : 0);
 		if (r[i] == JSON_SCAN_OK)

@@ -15,8 +15,6 @@
 #include "proto/json_skip.h"
 #include "proto/yajl_pool.h"
 
-_Static_assert(JSON_SCAN_STEPS_MAX == JSON_PATH_STEPS_MAX, "one bound");
-
 #define FIRST_ROOM 8
 #define AT_ONCE	   4096u /* bytes of a body that are read as they come */
 #define NO_KEY	   ((unsigned)-1)
@@ -39,12 +37,10 @@ struct json_scan {
 	yajl_handle yajl;
 	struct yajl_pool memory; /* yajl's */
 	struct pool *pool;
-	const struct json_scan_want *wants;
-	size_t n_wants;
+	const struct json_scan_plan *plan;
 	unsigned depth, depth_max;
 	struct slice body;
 	struct json_skip skip;
-	size_t keep; /* bytes of any string that yajl gets: longer than every governed key */
 	size_t fed; /* bytes of the body that yajl has had, or need not, before the running call */
 	size_t utf8; /* bytes of the body that are known to be whole UTF-8 sequences */
 	size_t key_end; /* offset just after the governed key whose value comes */
@@ -56,8 +52,7 @@ struct json_scan {
 	enum json_scan_result error;
 	unsigned error_key;
 	/* Not zero at first: written before they are read. */
-	struct json_path path[JSON_SCAN_KEYS_MAX];
-	struct frame frame[JSON_SCAN_STEPS_MAX + 1];
+	struct frame frame[JSON_PATH_STEPS_MAX + 1];
 };
 
 static int fail(struct json_scan *s, enum json_scan_result r, unsigned key)
@@ -145,7 +140,7 @@ static int add_value(struct json_scan *s, unsigned key, size_t object, struct js
 {
 	void *p;
 
-	if (!(s->wants[key].types & 1u << v.type))
+	if (!(s->plan->want[key].types & 1u << v.type))
 		return fail(s, JSON_SCAN_BAD_VALUE, key);
 	if (s->n_values == JSON_SCAN_VALUES_MAX)
 		return fail(s, JSON_SCAN_TOO_MANY, key);
@@ -185,7 +180,7 @@ static int on_scalar(struct json_scan *s, const struct json_scan_value *v)
 		if (!(next & 1))
 			continue;
 		/* Not the last step: a container should have come. */
-		if (!v || f->at[i] != s->path[i].n)
+		if (!v || f->at[i] != s->plan->path[i].n)
 			return fail(s, JSON_SCAN_BAD_VALUE, i);
 		if (!add_value(s, i, f->object, *v))
 			return 0;
@@ -240,8 +235,8 @@ static int on_key(void *ctx, const unsigned char *p, size_t n)
 	if (!f)
 		return 1;
 	f->next = 0;
-	for (unsigned i = 0; i < s->n_wants; i++) {
-		const struct json_path *path = &s->path[i];
+	for (unsigned i = 0; i < s->plan->n; i++) {
+		const struct json_path *path = &s->plan->path[i];
 
 		if (!f->at[i] || !utf8_same_but_case(key, path->step[f->at[i] - 1].key))
 			continue;
@@ -276,7 +271,7 @@ static int add_object(struct json_scan *s, unsigned key, size_t at)
  */
 static int enter_want(struct json_scan *s, unsigned i, struct frame *child, unsigned at)
 {
-	const struct json_path *path = &s->path[i];
+	const struct json_path *path = &s->plan->path[i];
 
 	if (at == path->n || (path->step[at].kind == JSON_PATH_ELEMENT) != child->is_array)
 		return fail(s, JSON_SCAN_BAD_VALUE, i);
@@ -299,7 +294,7 @@ static int enter(struct json_scan *s, bool is_array)
 	child.object = offset(s);
 	if (s->depth == 0)
 		s->top = child.object;
-	for (unsigned i = 0; i < s->n_wants; i++) {
+	for (unsigned i = 0; i < s->plan->n; i++) {
 		if (s->depth && !(parent && parent->next & 1u << i))
 			continue;
 		if (!enter_want(s, i, &child, s->depth ? parent->at[i] : 0))
@@ -344,43 +339,38 @@ static const yajl_callbacks callbacks = {
 
 /* ---- interface ---- */
 
-/* Other spellings of a key have up to six bytes for one: an escape. */
-static int read_paths(struct json_scan *s)
+int json_scan_plan(const struct json_scan_want *wants, size_t n, struct json_scan_plan *ret)
 {
-	for (size_t i = 0; i < s->n_wants; i++) {
-		if (json_path_parse(s->wants[i].path, &s->path[i]) < 0) {
-			errno = EINVAL;
-			return -EINVAL;
-		}
-		for (unsigned n = 0; n < s->path[i].n; n++)
-			if (s->keep < 6 * (s->path[i].step[n].key.n + 1))
-				s->keep = 6 * (s->path[i].step[n].key.n + 1);
+	*ret = (struct json_scan_plan){ .n = n, .keep = 1 };
+	if (n > JSON_SCAN_KEYS_MAX)
+		return -EINVAL;
+	for (size_t i = 0; i < n; i++) {
+		int r = json_path_parse(wants[i].path, &ret->path[i]);
+
+		if (r < 0)
+			return r;
+		ret->want[i] = wants[i];
+		/* Other spellings of a key have up to six bytes for one: an escape. */
+		for (unsigned k = 0; k < ret->path[i].n; k++)
+			if (ret->keep < 6 * (ret->path[i].step[k].key.n + 1))
+				ret->keep = 6 * (ret->path[i].step[k].key.n + 1);
 	}
 	return 0;
 }
 
-struct json_scan *json_scan_new(const struct json_scan_want *wants, size_t n_wants,
-				unsigned depth_max, struct pool *pool)
+struct json_scan *json_scan_new(const struct json_scan_plan *plan, unsigned depth_max,
+				struct pool *pool)
 {
 	yajl_alloc_funcs memory;
-	struct json_scan *s;
+	struct json_scan *s = pool_alloc(pool, sizeof(*s));
 
-	if (n_wants > JSON_SCAN_KEYS_MAX) {
-		errno = EINVAL;
-		return NULL;
-	}
-	s = pool_alloc(pool, sizeof(*s));
 	if (!s)
 		return NULL;
-	memset(s, 0, offsetof(struct json_scan, path));
+	memset(s, 0, offsetof(struct json_scan, frame));
 	s->pool = pool;
-	s->wants = wants;
-	s->n_wants = n_wants;
+	s->plan = plan;
 	s->depth_max = depth_max;
 	s->error_key = NO_KEY;
-	s->keep = 1;
-	if (read_paths(s) < 0)
-		return NULL;
 	s->memory.pool = pool;
 	yajl_pool_funcs(&s->memory, &memory);
 	s->yajl = yajl_alloc(&callbacks, &memory, s);
@@ -434,7 +424,7 @@ static yajl_status parse(struct json_scan *s)
 {
 	size_t start, end;
 
-	while (json_skip_next(&s->skip, s->body, s->keep, &start, &end)) {
+	while (json_skip_next(&s->skip, s->body, s->plan->keep, &start, &end)) {
 		const struct frame *f;
 		yajl_status status = give(s, start);
 
@@ -492,7 +482,7 @@ size_t json_scan_memory(const struct json_scan *s)
 
 const char *json_scan_key(const struct json_scan *s)
 {
-	return s->error_key == NO_KEY ? NULL : s->wants[s->error_key].path;
+	return s->error_key == NO_KEY ? NULL : s->plan->want[s->error_key].path;
 }
 
 size_t json_scan_values(const struct json_scan *s, const struct json_scan_value **ret)

@@ -16,10 +16,10 @@
 
 #include "base/pool.h"
 #include "base/slice.h"
+#include "proto/json_path.h"
 
 #define JSON_SCAN_KEYS_MAX   8
 #define JSON_SCAN_VALUES_MAX 1024 /* values found in one body, over all keys; so for objects */
-#define JSON_SCAN_STEPS_MAX  8 /* keys and [] in a path: JSON_PATH_STEPS_MAX */
 
 enum json_scan_result {
 	JSON_SCAN_OK, /* so far, or complete after json_scan_finish() */
@@ -39,8 +39,22 @@ struct json_scan_want {
 	unsigned types; /* bit set of 1u << enum json_scan_type that are acceptable */
 };
 
+/* What is looked for, read once and used for any number of bodies. */
+struct json_scan_plan {
+	struct json_scan_want want[JSON_SCAN_KEYS_MAX];
+	struct json_path path[JSON_SCAN_KEYS_MAX]; /* in the wants' texts */
+	size_t n;
+	size_t keep; /* bytes of any string that count: longer than every governed key, as escaped
+		      */
+};
+
+/* The texts of the wants must outlive the plan. -EINVAL: too many, or a path that is not of the
+ * form above or has more than JSON_PATH_STEPS_MAX steps. */
+int json_scan_plan(const struct json_scan_want *wants, size_t n,
+		   struct json_scan_plan *ret) _must_check_;
+
 struct json_scan_value {
-	unsigned key; /* index into the wants */
+	unsigned key; /* index into the plan's wants */
 	enum json_scan_type type;
 	size_t start, end; /* of the value in the body, quotes included */
 	struct slice text; /* STRING: decoded, in the pool */
@@ -50,12 +64,11 @@ struct json_scan_value {
 
 struct json_scan;
 
-/* wants and pool must outlive the scan. The top-level value must be an object, and what stands on
+/* plan and pool must outlive the scan. The top-level value must be an object, and what stands on
  * the way to a governed key must be of the kind its path says (else JSON_SCAN_BAD_VALUE): a
- * provider would refuse it anyway, and nothing can hide there. NULL: out of memory, or a path that
- * is not of the form above or has more than JSON_SCAN_STEPS_MAX steps (EINVAL). */
-struct json_scan *json_scan_new(const struct json_scan_want *wants, size_t n_wants,
-				unsigned depth_max, struct pool *pool) _must_check_;
+ * provider would refuse it anyway, and nothing can hide there. NULL: out of memory. */
+struct json_scan *json_scan_new(const struct json_scan_plan *plan, unsigned depth_max,
+				struct pool *pool) _must_check_;
 struct json_scan *json_scan_free(struct json_scan *s);
 /* `body` is everything so far. What is new may be left for a later call, the more the longer the
  * body is: so that its cost stays in proportion to its length, however it is cut. */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "provider/catalogue_read.h"
 
-#define TEXT_MAX 255
+#define TEXT_MAX   255
+#define PATH_STEPS 8 /* names and [] in a path: as many as proto/json_path.h takes */
 
 static bool is_lower(char c)
 {
@@ -44,18 +45,21 @@ static bool is_word(char c)
 	return is_lower(ascii_lower(c)) || is_digit(c) || c == '_' || c == '-';
 }
 
-/* name, or name[] for every element of an array, joined by dots. */
+/* name, or name[] for every element of an array, joined by dots; as many as a scan takes. */
 static bool is_json_path(struct slice s)
 {
+	unsigned steps = 0;
 	size_t i = 0;
 
 	for (;;) {
-		if (i >= s.n || !is_word(s.p[i]))
+		if (i >= s.n || !is_word(s.p[i]) || ++steps > PATH_STEPS)
 			return false;
 		while (i < s.n && is_word(s.p[i]))
 			i++;
-		if (i + 1 < s.n && s.p[i] == '[' && s.p[i + 1] == ']')
+		if (i + 1 < s.n && s.p[i] == '[' && s.p[i + 1] == ']') {
 			i += 2;
+			steps++;
+		}
 		if (i == s.n)
 			return s.p[i - 1] != ']';
 		if (s.p[i++] != '.')
@@ -73,7 +77,9 @@ const struct catalogue_rule catalogue_rule_env = {
 	"the name of an environment variable in upper case", is_env
 };
 const struct catalogue_rule catalogue_rule_json_path = {
-	"a path of member names, such as \"model\" or \"requests[].params.model\"", is_json_path
+	"a path of member names, such as \"model\" or \"requests[].params.model\", of 8 steps at "
+	"most",
+	is_json_path
 };
 
 /* Texts hold no NUL: base/json.h refuses it. */

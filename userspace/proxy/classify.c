@@ -43,6 +43,7 @@ static enum eg_reason find_operation(struct exchange *x, const char **ret_detail
 
 	if (op >= 0) {
 		x->op = catalogue_operation(x->gen->catalogue, (unsigned)op);
+		x->plan = generation_plan(x->gen, (unsigned)op);
 		return EG_REASON_allowed;
 	}
 	said = pool_printf(x->pool, SLICE_FMT " " SLICE_FMT, SLICE_ARG(x->req->method),
@@ -113,5 +114,6 @@ enum eg_reason classify_request(struct exchange *x, const char **ret_detail)
 	if (reason != EG_REASON_allowed)
 		return reason;
 	record_provider(x);
-	return inspect_begin(&x->inspect, x->op, x->req, x->w->set.body_bytes, x->pool);
+	return inspect_begin(&x->inspect, x->op->body, x->plan, x->req, x->w->set.body_bytes,
+			     x->pool);
 }

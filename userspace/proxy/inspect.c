@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "proxy/inspect.h"
 
-#define TYPES(t) (1u << JSON_SCAN_##t)
-
 static const enum eg_reason json_reasons[] = {
 	[JSON_SCAN_OK] = EG_REASON_allowed,
 	[JSON_SCAN_MALFORMED] = EG_REASON_body_malformed,
@@ -88,70 +86,20 @@ static bool is_form(struct slice content_type)
 	return slice_ieq(type, SLICE("multipart/form-data")) && parameters.n;
 }
 
-/* -1: no room, or no memory. */
-static int want(struct inspect *i, struct slice path, unsigned types, struct pool *pool)
-{
-	struct slice copy;
-
-	if (i->n_wants == JSON_SCAN_KEYS_MAX)
-		return -1;
-	copy = pool_dup(pool, path); /* adds the NUL */
-	if (!copy.p)
-		return -1;
-	i->wants[i->n_wants] = (struct json_scan_want){ copy.p, types };
-	return (int)i->n_wants++;
-}
-
-static bool plan(struct inspect *i, const struct catalogue_operation *op, struct pool *pool)
-{
-	if (op->model_path.n && (i->model = want(i, op->model_path, TYPES(STRING), pool)) < 0)
-		return false;
-	if (op->stream_path.n &&
-	    (i->stream = want(i, op->stream_path, TYPES(BOOL) | TYPES(NULL), pool)) < 0)
-		return false;
-	for (size_t n = 0; n < op->n_max_tokens_paths; n++) {
-		int at = want(i, op->max_tokens_paths[n], TYPES(UINT) | TYPES(NULL), pool);
-
-		if (at < 0)
-			return false;
-		if (n == 0)
-			i->max_tokens = at;
-		i->n_max_tokens++;
-	}
-	/* No type is right for these: that one is there at all is a bad value. */
-	for (size_t n = 0; n < op->n_refuse_paths; n++)
-		if (want(i, op->refuse_paths[n], 0, pool) < 0)
-			return false;
-	return true;
-}
-
-static enum eg_reason begin_json(struct inspect *i, const struct catalogue_operation *op,
-				 struct slice type, struct pool *pool)
+static enum eg_reason begin_json(struct inspect *i, struct slice type, struct pool *pool)
 {
 	/* Without a Content-Type providers read JSON; anything but JSON said is not for here. */
 	if (type.p && !is_json(type))
 		return EG_REASON_body_type;
-	if (!plan(i, op, pool))
-		return EG_REASON_overloaded;
-	i->json = json_scan_new(i->wants, i->n_wants, INSPECT_DEPTH_MAX, pool);
+	i->json = json_scan_new(&i->plan->keys, INSPECT_DEPTH_MAX, pool);
 	return i->json ? EG_REASON_allowed : EG_REASON_overloaded;
 }
 
-static enum eg_reason begin_form(struct inspect *i, const struct catalogue_operation *op,
-				 struct slice type, struct pool *pool)
+static enum eg_reason begin_form(struct inspect *i, struct slice type, struct pool *pool)
 {
-	const char **names;
-
 	if (!type.p || !is_form(type))
 		return EG_REASON_body_type;
-	if (!plan(i, op, pool))
-		return EG_REASON_overloaded;
-	names = pool_alloc(pool, JSON_SCAN_KEYS_MAX * sizeof(*names));
-	if (!names)
-		return EG_REASON_overloaded;
-	for (unsigned n = 0; n < i->n_wants; n++)
-		names[n] = i->wants[n].path;
-	i->form = form_scan_new(type, names, i->n_wants, pool);
+	i->form = form_scan_new(type, i->plan->names, i->plan->keys.n, pool);
 	if (i->form)
 		return EG_REASON_allowed;
 	return errno == EINVAL ? EG_REASON_body_type : EG_REASON_overloaded;
@@ -164,25 +112,25 @@ static bool has_body(const struct http_request *req)
 	       (req->body == HTTP_BODY_LENGTH && req->content_length);
 }
 
-enum eg_reason inspect_begin(struct inspect *i, const struct catalogue_operation *op,
-			     const struct http_request *req, uint64_t body_max, struct pool *pool)
+enum eg_reason inspect_begin(struct inspect *i, enum catalogue_body kind,
+			     const struct inspect_plan *plan, const struct http_request *req,
+			     uint64_t body_max, struct pool *pool)
 {
 	bool twice;
 	struct slice type = only_field(req, HTTP_content_type, &twice);
 
-	*i = (struct inspect){ .kind = op->body, .model = -1, .stream = -1, .max_tokens = -1 };
+	*i = (struct inspect){ .kind = kind, .plan = plan };
 	if (req->body == HTTP_BODY_LENGTH && req->content_length > body_max)
 		return EG_REASON_body_too_large;
-	if (op->body == CATALOGUE_BODY_NONE && has_body(req))
+	if (kind == CATALOGUE_BODY_NONE && has_body(req))
 		return EG_REASON_body_type;
-	if (op->body != CATALOGUE_BODY_JSON && op->body != CATALOGUE_BODY_MULTIPART)
+	if (kind != CATALOGUE_BODY_JSON && kind != CATALOGUE_BODY_MULTIPART)
 		return EG_REASON_allowed;
 	if (is_encoded(req))
 		return EG_REASON_body_encoding;
 	if (twice)
 		return EG_REASON_body_type;
-	return op->body == CATALOGUE_BODY_JSON ? begin_json(i, op, type, pool)
-					       : begin_form(i, op, type, pool);
+	return kind == CATALOGUE_BODY_JSON ? begin_json(i, type, pool) : begin_form(i, type, pool);
 }
 
 enum eg_reason inspect_feed(struct inspect *i, struct slice all, struct slice piece)
@@ -198,7 +146,7 @@ static bool json_asks_for_stream(const struct inspect *i)
 	size_t n = json_scan_values(i->json, &v);
 
 	for (size_t k = 0; k < n; k++)
-		if ((int)v[k].key == i->stream && v[k].type == JSON_SCAN_BOOL && v[k].number)
+		if ((int)v[k].key == i->plan->stream && v[k].type == JSON_SCAN_BOOL && v[k].number)
 			return true;
 	return false;
 }
@@ -209,7 +157,7 @@ static bool form_asks_for_stream(const struct inspect *i)
 	size_t n = form_scan_values(i->form, &v);
 
 	for (size_t k = 0; k < n; k++)
-		if ((int)v[k].key == i->stream && slice_ieq(v[k].text, SLICE("true")))
+		if ((int)v[k].key == i->plan->stream && slice_ieq(v[k].text, SLICE("true")))
 			return true;
 	return false;
 }
@@ -244,7 +192,7 @@ static bool json_model(const struct inspect *i, size_t nth, struct slice *ret)
 	size_t n = json_scan_values(i->json, &v);
 
 	for (size_t k = 0; k < n; k++) {
-		if ((int)v[k].key == i->model && nth-- == 0) {
+		if ((int)v[k].key == i->plan->model && nth-- == 0) {
 			*ret = v[k].text;
 			return true;
 		}
@@ -258,7 +206,7 @@ static bool form_model(const struct inspect *i, size_t nth, struct slice *ret)
 	size_t n = form_scan_values(i->form, &v);
 
 	for (size_t k = 0; k < n; k++) {
-		if ((int)v[k].key == i->model && nth-- == 0) {
+		if ((int)v[k].key == i->plan->model && nth-- == 0) {
 			*ret = v[k].text;
 			return true;
 		}

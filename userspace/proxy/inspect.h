@@ -11,6 +11,7 @@
 #include "proto/http.h"
 #include "proto/json_scan.h"
 #include "provider/catalogue.h"
+#include "proxy/inspect_plan.h"
 
 #define INSPECT_DEPTH_MAX 256u
 
@@ -18,18 +19,15 @@ struct inspect {
 	enum catalogue_body kind; /* NONE and OPAQUE: there is nothing to read */
 	struct json_scan *json;
 	struct form_scan *form;
-	struct json_scan_want wants[JSON_SCAN_KEYS_MAX];
-	unsigned n_wants;
-	/* Indexes into wants; -1: the operation has none. Max-token keys are a run of them. */
-	int model, stream, max_tokens;
-	unsigned n_max_tokens;
+	const struct inspect_plan *plan;
 	bool wants_stream; /* after inspect_finish() */
 };
 
-/* Judges what the head says of the body. allowed: feed it, if kind is JSON or MULTIPART. */
-enum eg_reason inspect_begin(struct inspect *i, const struct catalogue_operation *op,
-			     const struct http_request *req, uint64_t body_max,
-			     struct pool *pool) _must_check_;
+/* Judges what the head says of the body. allowed: feed it, if kind is JSON or MULTIPART. `plan` is
+ * that of the operation and outlives i. */
+enum eg_reason inspect_begin(struct inspect *i, enum catalogue_body kind,
+			     const struct inspect_plan *plan, const struct http_request *req,
+			     uint64_t body_max, struct pool *pool) _must_check_;
 /* `all` is the body so far, `piece` its newest part. */
 enum eg_reason inspect_feed(struct inspect *i, struct slice all, struct slice piece) _must_check_;
 enum eg_reason inspect_finish(struct inspect *i, struct slice all) _must_check_;

@@ -21,8 +21,10 @@ struct edits {
 
 static bool governs(const struct inspect *i, const struct json_scan_value *v)
 {
-	return i->max_tokens >= 0 && v->key >= (unsigned)i->max_tokens &&
-	       v->key < (unsigned)i->max_tokens + i->n_max_tokens;
+	const struct inspect_plan *p = i->plan;
+
+	return p->max_tokens >= 0 && v->key >= (unsigned)p->max_tokens &&
+	       v->key < (unsigned)p->max_tokens + p->n_max_tokens;
 }
 
 uint64_t rewrite_max_tokens(const struct inspect *i)
@@ -100,10 +102,11 @@ static bool is_over(const struct inspect *i, const struct json_scan_value *v, ui
 
 static int add_missing(struct edits *e)
 {
-	const char *path = e->inspect->wants[e->inspect->max_tokens].path;
+	const char *path = e->inspect->plan->names[e->inspect->plan->max_tokens];
 	const char *last = strrchr(path, '.');
 	const size_t *objects;
-	size_t n = json_scan_objects(e->inspect->json, (unsigned)e->inspect->max_tokens, &objects);
+	size_t n = json_scan_objects(e->inspect->json, (unsigned)e->inspect->plan->max_tokens,
+				     &objects);
 	size_t top = json_scan_top(e->inspect->json);
 	struct slice put;
 
@@ -138,8 +141,8 @@ static int collect(struct edits *e, uint64_t cap)
 	const struct json_scan_value *v;
 	const size_t *objects;
 	size_t n = json_scan_values(e->inspect->json, &v);
-	size_t more =
-		json_scan_objects(e->inspect->json, (unsigned)e->inspect->max_tokens, &objects);
+	size_t more = json_scan_objects(e->inspect->json, (unsigned)e->inspect->plan->max_tokens,
+					&objects);
 	int r;
 
 	e->p = pool_alloc(e->pool, (n + more + 1) * sizeof(*e->p));
@@ -181,7 +184,7 @@ int rewrite_cap(const struct inspect *i, struct slice body, uint64_t cap, struct
 	};
 	int r;
 
-	if (!i->json || i->max_tokens < 0)
+	if (!i->json || i->plan->max_tokens < 0)
 		return 0;
 	r = collect(&e, cap);
 	if (r < 0 || e.n == 0)

@@ -152,6 +152,13 @@ static void refuses_bad_operations(void **state)
 	refused(OPERATION("\"name\": \"c\", \"body\": \"json\", \"requests\": [\"GET /\"], "
 			  "\"model\": \"a..b\""),
 		3, 62, "a path of member names");
+	/* Eight steps are read, nine are not. */
+	refused(OPERATION("\"name\": \"c\", \"body\": \"json\", \"requests\": [\"GET /\"], "
+			  "\"model\": \"a[].b[].c[].d.e\", \"stream\": 1"),
+		3, 91, "a path of member names");
+	refused(OPERATION("\"name\": \"c\", \"body\": \"json\", \"requests\": [\"GET /\"], "
+			  "\"model\": \"a[].b[].c[].d[].e\""),
+		3, 62, "of 8 steps");
 	refused(OPERATION("\"name\": \"c\", \"body\": \"none\", \"requests\": [\"GET /\"], "
 			  "\"model\": \"m\""),
 		3, 53, "needs \"body\"");

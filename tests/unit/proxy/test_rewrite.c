@@ -34,6 +34,8 @@ static const struct catalogue_operation form = { .body = CATALOGUE_BODY_MULTIPAR
 						 .model_path = { "model", 5 },
 						 .stream_path = { "stream", 6 } };
 
+static struct inspect_plan plan;
+
 static int start(void **state)
 {
 	(void)state;
@@ -64,7 +66,8 @@ static enum eg_reason begin(const struct catalogue_operation *op, const char *ty
 			(struct http_field){ SLICE("content-encoding"), slice_str(encoding),
 					     HTTP_content_encoding };
 	inspect_done(&in);
-	return inspect_begin(&in, op, &req, 1u << 20, &pool);
+	assert_int_equal(inspect_plan_make(&plan, op, &pool), 0);
+	return inspect_begin(&in, op->body, &plan, &req, 1u << 20, &pool);
 }
 
 static enum eg_reason read_body(const struct catalogue_operation *op, const char *body)
