@@ -302,7 +302,7 @@ def test_run_becomes_the_command(run_dir):
 
 def test_run_does_not_start_what_was_refused(run_dir, tmp_path):
     marker = tmp_path / "ran"
-    refused = {"reason": "not_allowed", "message": "run: user 1 may not do this"}
+    refused = {"reason": "not_allowed", "message": "user 1 may not do this"}
     for answer in ([{"error": refused}], [{"end": {}}], [b""]):
         with FakeEgretd(run_dir, {"run": answer}):
             assert egret("run", "--", "touch", marker, run_dir=run_dir).returncode == 1

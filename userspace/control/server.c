@@ -121,7 +121,7 @@ void server_dispatch(struct control_server *s, struct request *r, const char *na
 			r->command = &s->opts.commands[i];
 	if (!r->command) {
 		request_error(r, "unknown_command",
-			      "%.64s: this egretd has no such command: are egret and egretd of one "
+			      "this egretd has no command \"%.64s\": are egret and egretd of one "
 			      "version?",
 			      name);
 		return;
@@ -131,8 +131,8 @@ void server_dispatch(struct control_server *s, struct request *r, const char *na
 		return;
 	}
 	if (!may(s, r)) {
-		request_error(r, "not_allowed", "%s: user %u may not do this: %s", name,
-			      r->peer.uid, remedy(r->command->access));
+		request_error(r, "not_allowed", "user %u may not do this: %s", r->peer.uid,
+			      remedy(r->command->access));
 		return;
 	}
 	if (r->command->form == CONTROL_WATCH)

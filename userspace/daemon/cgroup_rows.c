@@ -82,7 +82,7 @@ void cgroup_rows(struct monitor *m, struct request *req, cgroup_rows_fn fn, cons
 	}
 	if (r < 0) {
 		free(w);
-		request_error(req, "unavailable", "cgroups: they cannot be read: %s", strerror(-r));
+		request_error(req, "unavailable", "they cannot be read: %s", strerror(-r));
 		return;
 	}
 	request_on_gone(req, on_gone, w);

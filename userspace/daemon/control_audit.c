@@ -14,7 +14,7 @@ void control_recorder(void *ctx, struct request *req)
 	_cleanup_close_ int fd = -EBADF;
 
 	if (!recorder) {
-		request_error(req, "unavailable", "audit: the recorder is not there: try again");
+		request_error(req, "unavailable", "the recorder is not there: try again");
 		return;
 	}
 	if (text.n > QUERY_MAX) {

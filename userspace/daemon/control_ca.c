@@ -28,7 +28,7 @@ static void show(struct monitor *m, struct request *req)
 	char hex[2 * DIGEST_SIZE + 1];
 
 	if (!info) {
-		request_error(req, "unavailable", "ca: it is not loaded: see `egret status`");
+		request_error(req, "unavailable", "the CA is not loaded: see `egret status`");
 		return;
 	}
 	digest_hex(info->sha256, sizeof(info->sha256), hex);
@@ -68,10 +68,9 @@ static void on_rotated(void *ctx, bool ok)
 		if (ok)
 			show(a->m, a->req);
 		else
-			request_error(
-				a->req, "unavailable",
-				"ca: the vault could not make a new one; the old one stays: see "
-				"`egret status`");
+			request_error(a->req, "unavailable",
+				      "the vault could not make a new one; the old one stays: see "
+				      "`egret status`");
 	}
 	free(a);
 }
@@ -93,7 +92,7 @@ void control_ca_rotate(void *ctx, struct request *req)
 		return;
 	request_on_gone(req, NULL, NULL);
 	free(a);
-	request_error(req, r == -EBUSY ? "busy" : "unavailable", "ca: %s",
+	request_error(req, r == -EBUSY ? "busy" : "unavailable", "the CA: %s",
 		      d.text[0]	    ? d.text
 		      : r == -EBUSY ? "it is being loaded: try again in a moment"
 				    : "the vault is not there");

@@ -41,8 +41,7 @@ void control_credential_reload(void *ctx, struct request *req)
 	int r;
 
 	if (m->waits_for_credentials || !credentials_settled(m->credentials)) {
-		request_error(req, "busy",
-			      "credentials: they are being read: try again in a moment");
+		request_error(req, "busy", "they are being read: try again in a moment");
 		return;
 	}
 	m->waits_for_credentials = req;
@@ -51,7 +50,7 @@ void control_credential_reload(void *ctx, struct request *req)
 	if (r < 0) {
 		m->waits_for_credentials = NULL;
 		request_on_gone(req, NULL, NULL);
-		request_error(req, "failed", "credentials: %s", strerror(-r));
+		request_error(req, "failed", "they cannot be read: %s", strerror(-r));
 	} else if (m->waits_for_credentials && credentials_settled(m->credentials)) {
 		control_credentials_settled(m); /* there are none */
 	}

@@ -22,7 +22,7 @@ void control_log_level(void *ctx, struct request *req)
 		return;
 	}
 	if (request_peer(req)->uid != 0) {
-		request_error(req, "not_allowed", "log level: only root may change it");
+		request_error(req, "not_allowed", "only root may change it: run it as root");
 		return;
 	}
 	if (!log_level_of(level, &known)) {

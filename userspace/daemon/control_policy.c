@@ -66,7 +66,7 @@ void control_policy_check(void *ctx, struct request *req)
 	if (!take_policy(req, &given))
 		return;
 	if (!given.text.p) {
-		request_error(req, "bad_request", "policy check: a policy must come with it");
+		request_error(req, "bad_request", "a policy must come with it");
 		return;
 	}
 	r = compile(m, &given, &d, &e);
@@ -89,8 +89,7 @@ void control_policy_load(void *ctx, struct request *req)
 	if (!take_policy(req, &given))
 		return;
 	if (!given.text.p && json_object_get(request_args(req), "file")) {
-		request_error(req, "bad_request",
-			      "policy load: %s: what it says must come with the request",
+		request_error(req, "bad_request", "%s: what it says must come with the request",
 			      given.name);
 		return;
 	}
@@ -157,8 +156,7 @@ static bool read_facts(struct request *req, const struct edition *e, struct poli
 	    !request_string(req, "operation", &operation) || !request_string(req, "model", &model))
 		return false;
 	if (!workload || !provider || !operation) {
-		request_error(req, "bad_request",
-			      "policy explain: workload, provider and operation are needed");
+		request_error(req, "bad_request", "workload, provider and operation are needed");
 		return false;
 	}
 	w = policy_find_workload(e->policy, slice_str(workload));
@@ -193,9 +191,8 @@ void control_policy_explain(void *ctx, struct request *req)
 	if (!take_policy(req, &given))
 		return;
 	if (given.text.p && request_peer(req)->uid != 0) {
-		request_error(
-			req, "not_allowed",
-			"policy explain: a policy of one's own: run it as root, or --offline");
+		request_error(req, "not_allowed",
+			      "a policy of one's own: run it as root, or with --offline");
 		return;
 	}
 	if (given.text.p) {

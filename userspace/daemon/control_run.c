@@ -106,13 +106,13 @@ static void answer(struct monitor *m, struct request *req, const char *workload,
 static void refuse(struct request *req, int error)
 {
 	if (error == -ESRCH)
-		request_error(req, "not_found", "run: the process that asked is gone");
+		request_error(req, "not_found", "the process that asked is gone");
 	else if (error == -EMFILE)
-		request_error(req, "busy", "run: %u commands run already: wait for one to end",
+		request_error(req, "busy", "%u commands run already: wait for one to end",
 			      RUNS_MAX);
 	else
 		request_error(req, "failed",
-			      "run: the process cannot be moved into a cgroup of its own: %s: see "
+			      "the process cannot be moved into a cgroup of its own: %s: see "
 			      "`egret check`",
 			      strerror(-error));
 }
@@ -174,7 +174,7 @@ void control_run(void *ctx, struct request *req)
 		workload = chosen;
 	if (!workload || policy_find_workload(m->edition->policy, slice_str(workload)) <= 0) {
 		request_error(req, "not_found",
-			      "run: %s%s%s: name one of `egret workload list` with --workload",
+			      "%s%s%s: name one of `egret workload list` with --workload",
 			      workload ? "the policy has no workload \""
 				       : "which workload is not clear",
 			      workload ? workload : "", workload ? "\"" : "");
@@ -182,13 +182,13 @@ void control_run(void *ctx, struct request *req)
 	}
 	if (peer->pid == 0) {
 		request_error(req, "failed",
-			      "run: the process is in a pid namespace that cannot be "
+			      "the process is in a pid namespace that cannot be "
 			      "seen from the host: run it outside");
 		return;
 	}
 	if (!may_become(m, peer, workload)) {
 		request_error(req, "not_allowed",
-			      "run: the process is another workload already, and cannot become "
+			      "the process is another workload already, and cannot become "
 			      "\"%s\": start the command outside of it",
 			      workload);
 		return;

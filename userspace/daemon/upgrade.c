@@ -287,24 +287,23 @@ void upgrade_begin(struct monitor *m, struct request *req, const char *path)
 	int r;
 
 	if (m->upgrade || m->phase == MONITOR_STARTING || m->phase == MONITOR_STOPPING) {
-		request_error(req, "busy", "daemon upgrade: egretd is %s: try again",
+		request_error(req, "busy", "egretd is %s: try again",
 			      m->upgrade ? "being upgraded" : monitor_phase_name(m->phase));
 		return;
 	}
 	if (children_count(m->children) > PROCESSES_MAX) {
 		request_error(req, "refused",
-			      "daemon upgrade: too many processes of earlier versions still carry "
+			      "too many processes of earlier versions still carry "
 			      "streams (egret status): wait for them, or restart egretd");
 		return;
 	}
 	/* The next would begin with another, perhaps a looser one. */
 	if (m->edition->is_given && strcmp(m->edition->source, m->config->policy) != 0) {
-		request_error(
-			req, "refused",
-			"daemon upgrade: the policy in force was loaded from %s, and the next "
-			"version reads %s: write it there, or give it up with `egret policy "
-			"load`, and try again",
-			m->edition->source, m->config->policy);
+		request_error(req, "refused",
+			      "the policy in force was loaded from %s, and the next "
+			      "version reads %s: write it there, or give it up with `egret policy "
+			      "load`, and try again",
+			      m->edition->source, m->config->policy);
 		return;
 	}
 	u = calloc(1, sizeof(*u));
