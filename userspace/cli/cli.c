@@ -68,7 +68,10 @@ int cli_fail_diag(struct cli *cli, const char *reason, const struct diag *d)
 
 int cli_fail_error(struct cli *cli, json_t *error)
 {
-	return note(cli, CLI_FAILED, error);
+	const char *reason = json_string_value(json_object_get(error, "reason"));
+	bool is_usage = reason && strcmp(reason, "bad_request") == 0;
+
+	return note(cli, is_usage ? CLI_USAGE : CLI_FAILED, error);
 }
 
 int cli_oom(struct cli *cli)

@@ -48,7 +48,7 @@ struct cli {
 int cli_fail(struct cli *cli, const char *reason, const char *fmt, ...) _printf_(3, 4);
 /* As found in a file a person wrote. */
 int cli_fail_diag(struct cli *cli, const char *reason, const struct diag *d);
-/* As the daemon said it; steals the object. */
+/* As the daemon said it, which may be that the command was called wrongly; steals the object. */
 int cli_fail_error(struct cli *cli, json_t *error);
 /* The command was called wrongly: exit status 2. */
 int cli_usage(struct cli *cli, const char *fmt, ...) _printf_(2, 3);

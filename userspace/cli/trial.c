@@ -104,9 +104,8 @@ int trial_facts(struct cli *cli, const struct trial *t, const struct trial_quest
 				"provider \"%s\": the catalogue has none of that name",
 				q->provider);
 	if (kind < 0)
-		return cli_fail(cli, "not_found",
-				"operation \"%s\": no provider of the catalogue has it",
-				q->operation);
+		return cli_usage(cli, "operation \"%s\": no provider of the catalogue has it",
+				 q->operation);
 	*ret = (struct policy_facts){ .workload = (unsigned)workload,
 				      .provider = (unsigned)provider,
 				      .kind = (unsigned)kind,

@@ -163,7 +163,8 @@ static bool read_facts(struct request *req, const struct edition *e, struct poli
 	p = catalogue_find_provider(e->catalogue, slice_str(provider));
 	k = catalogue_find_kind(e->catalogue, slice_str(operation));
 	if (w < 0 || p < 0 || k < 0) {
-		request_error(req, "not_found", "%s %s: there is none of that name",
+		request_error(req, w < 0 || p < 0 ? "not_found" : "bad_request",
+			      "%s %s: there is none of that name",
 			      w < 0   ? "workload"
 			      : p < 0 ? "provider"
 				      : "operation",
