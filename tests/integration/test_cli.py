@@ -337,6 +337,14 @@ def test_policy_is_explained_here_without_a_daemon(policy):
     assert (allowed["decision"], allowed["rule"], allowed["max_tokens"]) == ("allowed", "small", 100)
     denied = json.loads(egret("-j", "policy", "explain", *words, "--model", "o1").stdout)
     assert denied["decision"] == "no_rule" and denied["list"][0]["failed"] == "model"
+    done = egret("-j", "policy", "explain", *words)
+    unknown = json.loads(done.stdout)["list"][0]
+    assert (unknown["failed"], unknown["wanted"]) == ("model", "gpt-4o-mini*") and "applies" not in unknown
+    assert "without --model" in done.stderr
+    assert re.search(r"^small +allow +no +- +model ", egret("policy", "explain", *words).stdout, re.M)
+    words[words.index("chat")] = "files"  # has no model, and fails for what it is
+    done = egret("-j", "policy", "explain", *words)
+    assert json.loads(done.stdout)["list"][0]["applies"] is False and "without --model" not in done.stderr
     words[words.index("dev")] = "nobody"
     assert "the policy has none of that name" in egret("policy", "explain", *words).stderr
 

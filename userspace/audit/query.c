@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "audit/query.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "audit/json_out.h"
@@ -369,6 +370,17 @@ static int look_for_id(struct query *q, struct store *s, bool *ret_done)
 	return store_errno(rc);
 }
 
+static int put_not_found(const struct query *q, struct buf *out)
+{
+	char text[160];
+
+	(void)snprintf(text, sizeof(text),
+		       "request %s: no record has that id, or retention has taken it: `egret audit "
+		       "list` shows what there is",
+		       q->spec.id);
+	return query_put_error(out, "not_found", text);
+}
+
 static int put_found(const struct query *q, struct store *s, struct buf *out)
 {
 	sqlite3_stmt *st = NULL;
@@ -380,7 +392,7 @@ static int put_found(const struct query *q, struct store *s, struct buf *out)
 	if (rc == SQLITE_ROW)
 		r = put_line(q, out, "end", st);
 	else if (rc == SQLITE_DONE) /* retention was faster */
-		r = query_put_error(out, "not_found", "request_id: no record has it");
+		r = put_not_found(q, out);
 	(void)sqlite3_finalize(st);
 	return r < 0 ? r : store_errno(rc);
 }
@@ -399,9 +411,9 @@ static int show(struct query *q, struct store *s, struct buf *out)
 		return QUERY_MORE;
 	if (q->n_found > 1)
 		r = query_put_error(out, "bad_request",
-				    "request_id: several records begin so; give more digits");
+				    "several records have ids that begin so: give more digits");
 	else if (q->n_found == 0)
-		r = query_put_error(out, "not_found", "request_id: no record has it");
+		r = put_not_found(q, out);
 	else
 		r = put_found(q, s, out);
 	return r < 0 ? r : QUERY_ENDED;

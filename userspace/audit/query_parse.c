@@ -7,6 +7,7 @@
 
 #include "audit/store_db.h"
 #include "base/json.h"
+#include "base/nearest.h"
 #include "base/reason.h"
 #include "egret/reasons.h"
 
@@ -98,6 +99,19 @@ static bool is_reason(const char *name)
 	return false;
 }
 
+static int refuse_reason(const char *name, enum arg kind, const char *value, struct query_error *e)
+{
+	struct nearest near;
+	char hint[96];
+
+	nearest_init(&near, slice_str(value));
+	for (uint32_t i = 0; i < EG_REASON_COUNT; i++)
+		nearest_offer(&near, slice_str(reason_name(i)));
+	nearest_hint(&near, hint, sizeof(hint));
+	return refuse(e, "bad_request", "%s \"%.64s\": must be %sone of REASONS in egret(8)%s",
+		      name, value, kind == ARG_DECISION ? "denied or " : "", hint);
+}
+
 static int add_filter(const char *name, enum arg kind, const char *value, struct query_error *e,
 		      struct query_spec *q)
 {
@@ -107,8 +121,7 @@ static int add_filter(const char *name, enum arg kind, const char *value, struct
 	if (strlen(value) > QUERY_TEXT_MAX)
 		return refuse(e, "bad_request", "%s: longer than %d bytes", name, QUERY_TEXT_MAX);
 	if ((kind == ARG_DECISION || kind == ARG_REASON) && !denied && !is_reason(value))
-		return refuse(e, "bad_request", "%s: \"%.64s\" is no reason egret knows", name,
-			      value);
+		return refuse_reason(name, kind, value, e);
 	f->column = name;
 	f->op = denied					 ? FILTER_DENIED
 		: kind == ARG_GLOB && strchr(value, '*') ? FILTER_GLOB
@@ -148,7 +161,10 @@ static int read_id(const char *text, struct query_error *e, struct query_spec *q
 	}
 	if (n < ID_DIGITS_MIN || n > ID_DIGITS)
 		return refuse(e, "bad_request",
-			      "request_id: must be 32 hex digits, or the first 8 or more of them");
+			      "request \"%.64s\": its id is 32 hex digits, of which the first 8 or "
+			      "more will do: `egret audit list` shows them",
+			      text);
+	(void)slice_copy(slice_str(text), q->id, sizeof(q->id));
 	return 0;
 }
 

@@ -31,6 +31,7 @@ struct query_spec {
 	uint64_t limit;
 	int64_t since_us, until_us; /* both inclusive */
 	uint8_t id_from[16], id_to[16];
+	char id[33]; /* as given */
 	struct query_filter filter[QUERY_FILTERS_MAX];
 	size_t n_filters;
 };

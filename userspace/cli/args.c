@@ -61,11 +61,10 @@ static int usage(struct cli *cli, const char *problem, const char *word)
 			 cli->command->name ? cli->command->name : "", cli->command->args);
 }
 
-static int find_option(const struct args *a, const char *name)
+static int find_option(const struct args *a, struct slice name)
 {
 	for (size_t i = 0; i < a->n_words; i++)
-		if (a->words[i].is_option && strlen(name) == a->words[i].n &&
-		    strncmp(a->words[i].p, name, a->words[i].n) == 0)
+		if (a->words[i].is_option && slice_eq(name, slice_of(a->words[i].p, a->words[i].n)))
 			return (int)i;
 	return -1;
 }
@@ -88,32 +87,49 @@ static int find_rest(const struct args *a)
 	return -1;
 }
 
+/* Its value is behind `=`, or the next word. */
+static int take_option(struct cli *cli, struct args *a, char **argv)
+{
+	struct slice name = slice_of(argv[0], strcspn(argv[0], "="));
+	int i = find_option(a, name);
+	char *value = argv[0][name.n] ? argv[0] + name.n + 1 : NULL;
+	char word[64];
+
+	if (i < 0)
+		return usage(cli, " is no option here", argv[0]);
+	(void)slice_copy(name, word, sizeof(word));
+	if (a->values[i])
+		return usage(cli, " is given twice", word);
+	if (a->words[i].value.n == 0) {
+		a->values[i] = argv;
+		return value ? usage(cli, " takes no value", word) : 1;
+	}
+	if (value) {
+		a->after_equals[i] = value;
+		a->values[i] = &a->after_equals[i];
+		return 1;
+	}
+	if (!argv[1] || strncmp(argv[1], "--", 2) == 0)
+		return usage(cli, " needs a value", word);
+	a->values[i] = argv + 1;
+	return 2;
+}
+
 /* Takes one argument, with an option its value too; returns how many, or -EIO. */
 static int take(struct cli *cli, struct args *a, char **argv)
 {
-	bool is_option = argv[0][0] == '-' && argv[0][1] != '\0';
-	int i = is_option ? find_option(a, argv[0]) : find_free(a);
+	int i;
 
+	if (argv[0][0] == '-' && argv[0][1] != '\0')
+		return take_option(cli, a, argv);
+	i = find_free(a);
 	if (i < 0)
-		return usage(cli, is_option ? " is no option here" : " is one argument too many",
-			     argv[0]);
-	if (!is_option) {
-		if (!a->values[i])
-			a->values[i] = argv;
-		else if (argv[-1][0] == '-') /* FILE... must be neighbours in argv */
-			return usage(cli, " must stand beside the others", argv[0]);
-		return 1;
-	}
-	if (a->values[i])
-		return usage(cli, " is given twice", argv[0]);
-	if (a->words[i].value.n == 0) {
+		return usage(cli, " is one argument too many", argv[0]);
+	if (!a->values[i])
 		a->values[i] = argv;
-		return 1;
-	}
-	if (!argv[1])
-		return usage(cli, " needs a value", argv[0]);
-	a->values[i] = argv + 1;
-	return 2;
+	else if (argv[-1][0] == '-') /* FILE... must be neighbours in argv */
+		return usage(cli, " must stand beside the others", argv[0]);
+	return 1;
 }
 
 static int check_given(struct cli *cli, const struct args *a)

@@ -7,7 +7,8 @@
  *   FILE...           one or more, last      [--flag]          an option without
  *   -- COMMAND...     everything after --, at least one word
  *
- * Options may stand anywhere before `--`. Exact words only; no option twice.
+ * Options may stand anywhere before `--`, their value as the next word or after `=`, which also
+ * takes one that begins with `--`. Exact words only; no option twice.
  */
 #pragma once
 
@@ -28,7 +29,10 @@ struct args_word {
 
 struct args {
 	struct args_word words[ARGS_MAX];
-	char **values[ARGS_MAX]; /* in argv; NULL: not given. Of `many` and `rest`: the first */
+	/* In argv or below; NULL: not given. Of `many` and `rest`: the first. They point into the
+	 * struct itself, which must stay where it is. */
+	char **values[ARGS_MAX];
+	char *after_equals[ARGS_MAX];
 	size_t n_words;
 };
 

@@ -36,6 +36,8 @@ static int take_options(struct cli *cli, char **argv, struct options *o)
 			if (!*++from)
 				return cli_usage(cli, "--run-dir needs a directory");
 			cli->run_dir = *from;
+		} else if (strncmp(*from, "--run-dir=", 10) == 0) {
+			cli->run_dir = *from + 10;
 		} else {
 			*to++ = *from;
 		}

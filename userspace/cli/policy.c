@@ -160,12 +160,20 @@ static int check_file(struct cli *cli, const struct args *args, const char *file
 
 static int do_check(struct cli *cli, const struct args *args)
 {
-	const char *file = args_get(args, "FILE");
-	json_t *configured = file || args_has(args, "--offline") ? NULL : configured_file(cli);
-	int r = cli->error ? -EIO
-			   : check_file(cli, args,
-					file ?: json_string_value(configured) ?: EG_POLICY_FILE);
+	const char *given = args_get(args, "FILE"), *file;
+	json_t *configured = given || args_has(args, "--offline") ? NULL : configured_file(cli);
+	int r;
 
+	file = given ?: json_string_value(configured) ?: EG_POLICY_FILE;
+	if (cli->error)
+		r = -EIO;
+	else if (!given && access(file, F_OK) < 0 && errno == ENOENT)
+		r = cli_fail(cli, "not_found",
+			     "no FILE is given and there is no %s, in place of which egretd uses "
+			     "the policy built into it: name the file to check",
+			     file);
+	else
+		r = check_file(cli, args, file);
 	json_decref(configured);
 	return r;
 }
@@ -193,6 +201,17 @@ static int print_rows(struct cli *cli, const json_t *rows, const struct column *
 	return r < 0 ? r : out_list_end(&l);
 }
 
+/* Whether a rule applies depends on the model, and the question has none. */
+static bool is_open(const json_t *rows)
+{
+	size_t i;
+	json_t *row;
+
+	json_array_foreach(rows, i, row) if (json_object_get(row, "failed") &&
+					     !json_object_get(row, "applies")) return true;
+	return false;
+}
+
 /* JSON: the end object with the rows in it; plain: the sheet, then the table. */
 static int print_both(struct cli *cli, json_t *end, json_t *rows, const struct column *c, size_t n)
 {
@@ -200,6 +219,9 @@ static int print_both(struct cli *cli, json_t *end, json_t *rows, const struct c
 
 	if (!end || !rows)
 		return cli_oom(cli);
+	if (is_open(rows))
+		cli_note(cli, "without --model this is the decision of a request that names none; "
+			      "rules that ask for one are left open");
 	if (cli->format != CLI_PLAIN) {
 		(void)json_object_set(end, "list", rows);
 		return out_json(cli, end);
@@ -261,8 +283,8 @@ static const struct args_member facts[] = {
 static int explain_here(struct cli *cli, const struct args *args, const char *why)
 {
 	_cleanup_(trial_done) struct trial t = { 0 };
-	struct trial_question q = { args_get(args, "--workload"), args_get(args, "--provider"),
-				    args_get(args, "--operation"), args_get(args, "--model") };
+	struct question q = { args_get(args, "--workload"), args_get(args, "--provider"),
+			      args_get(args, "--operation"), args_get(args, "--model") };
 	struct policy_facts given;
 	json_t *end, *rows;
 	int r = open_trial(cli, &t, args_get(args, "--policy") ?: EG_POLICY_FILE, why);

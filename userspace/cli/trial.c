@@ -87,29 +87,15 @@ void trial_done(struct trial *t)
 	buf_release(&t->catalogue_image);
 }
 
-int trial_facts(struct cli *cli, const struct trial *t, const struct trial_question *q,
+int trial_facts(struct cli *cli, const struct trial *t, const struct question *q,
 		struct policy_facts *ret)
 {
-	int workload = strcmp(q->workload, "unknown") == 0
-			       ? 0
-			       : policy_find_workload(t->policy, slice_str(q->workload));
-	int provider = catalogue_find_provider(t->catalogue, slice_str(q->provider));
-	int kind = catalogue_find_kind(t->catalogue, slice_str(q->operation));
+	struct diag d = { 0 };
+	int r = question_facts(q, t->policy, t->catalogue, &d, ret);
 
-	if (workload < 0)
-		return cli_fail(cli, "not_found",
-				"workload \"%s\": the policy has none of that name", q->workload);
-	if (provider < 0)
-		return cli_fail(cli, "not_found",
-				"provider \"%s\": the catalogue has none of that name",
-				q->provider);
-	if (kind < 0)
-		return cli_usage(cli, "operation \"%s\": no provider of the catalogue has it",
-				 q->operation);
-	*ret = (struct policy_facts){ .workload = (unsigned)workload,
-				      .provider = (unsigned)provider,
-				      .kind = (unsigned)kind,
-				      .model = slice_str(q->model ? q->model : "") };
+	if (r < 0)
+		return r == -ENOENT ? cli_fail(cli, "not_found", "%s", d.text)
+				    : cli_usage(cli, "%s", d.text);
 	return 0;
 }
 

@@ -9,6 +9,7 @@
 #include "cli/cli.h"
 #include "policy/explain.h"
 #include "policy/policy.h"
+#include "policy/question.h"
 #include "provider/catalogue.h"
 
 struct trial {
@@ -23,11 +24,8 @@ int trial_open_catalogue(struct cli *cli, struct trial *t) _must_check_;
 int trial_load_file(struct cli *cli, struct trial *t, const char *file) _must_check_;
 void trial_done(struct trial *t);
 
-struct trial_question {
-	const char *workload, *provider, *operation, *model; /* model may be NULL */
-};
 /* Looks the names up; negative: noted which of them neither policy nor catalogue knows. */
-int trial_facts(struct cli *cli, const struct trial *t, const struct trial_question *q,
+int trial_facts(struct cli *cli, const struct trial *t, const struct question *q,
 		struct policy_facts *ret) _must_check_;
 /* As the end and the rows of `policy.explain` (control/PROTOCOL.md); NULL: out of memory. */
 json_t *trial_decision(const struct trial *t, const struct policy_facts *facts);

@@ -13,7 +13,7 @@ struct walking {
 	struct monitor *m;
 	struct request *req;
 	cgroup_rows_fn fn;
-	const char *missing;
+	const char *wanted;
 	struct cgroup_walk *walk;
 	struct idle idle;
 };
@@ -36,7 +36,7 @@ static void on_idle(struct idle *i)
 {
 	struct walking *w = container_of(i, struct walking, idle);
 	struct request *req = w->req;
-	const char *missing = w->missing;
+	const char *wanted = w->wanted;
 	struct cgroup_item item;
 	int more = 1, r = 0;
 
@@ -53,8 +53,11 @@ static void on_idle(struct idle *i)
 	end(w);
 	if (r == CGROUP_ROWS_ENDED)
 		return;
-	if (missing && r == 0)
-		request_error(req, "not_found", "%s", missing);
+	if (wanted && r == 0)
+		request_error(req, "not_found",
+			      "%.512s: egret enforces no cgroup of that path: see `egret cgroup "
+			      "tree --all`",
+			      wanted);
 	else
 		request_end(req, NULL);
 }
@@ -71,13 +74,13 @@ static int begin(struct walking *w)
 	return r < 0 ? r : cgroup_walk_new(dataplane_inspect(w->m->dp), dir, path, &w->walk);
 }
 
-void cgroup_rows(struct monitor *m, struct request *req, cgroup_rows_fn fn, const char *missing)
+void cgroup_rows(struct monitor *m, struct request *req, cgroup_rows_fn fn, const char *wanted)
 {
 	struct walking *w = calloc(1, sizeof(*w));
 	int r = -ENOMEM;
 
 	if (w) {
-		*w = (struct walking){ .m = m, .req = req, .fn = fn, .missing = missing };
+		*w = (struct walking){ .m = m, .req = req, .fn = fn, .wanted = wanted };
 		r = begin(w);
 	}
 	if (r < 0) {

@@ -14,6 +14,6 @@
 /* Makes the rows of one cgroup: 0, CGROUP_ROWS_ENDED, or negative: nothing more is to be made. */
 typedef int (*cgroup_rows_fn)(struct monitor *m, struct request *req, const struct cgroup_item *i);
 
-/* missing: fn is to end the request at one of them, and this is said when there is none; NULL:
- * after the last it is ended here. */
-void cgroup_rows(struct monitor *m, struct request *req, cgroup_rows_fn fn, const char *missing);
+/* wanted: fn is to end the request at the cgroup of this path, borrowed from its arguments, or the
+ * path is said not to be there; NULL: after the last it is ended here. */
+void cgroup_rows(struct monitor *m, struct request *req, cgroup_rows_fn fn, const char *wanted);

@@ -104,6 +104,17 @@ static void doc_freep(struct json_doc **doc)
 	*doc = json_doc_free(*doc);
 }
 
+/* The shell takes quotes away, and a text without them is no JSON. */
+static void hint_quotes(struct diag *d, const char *key, const char *value)
+{
+	size_t n = d ? strlen(d->text) : 0;
+
+	if (d && *value && !strchr("\"[{-0123456789", *value))
+		(void)snprintf(d->text + n, sizeof(d->text) - n,
+			       "; a text needs quotes that the shell leaves: --set '%s=\"%.128s\"'",
+			       key, value);
+}
+
 /* KEY=JSON: the value stands in a document of its own, where nothing else may. */
 static int apply_set(struct config *c, const char *set, struct diag *d)
 {
@@ -115,7 +126,10 @@ static int apply_set(struct config *c, const char *set, struct diag *d)
 	int r;
 
 	if (!equals || (size_t)(equals - set) >= sizeof(key))
-		return diag_at(d, 0, 0, "--set %.64s: must be KEY=JSON", set);
+		return diag_at(d, 0, 0,
+			       "--set %.64s: must be KEY=JSON, such as --set workers=2 or "
+			       "--set 'run_dir=\"/run/x\"'",
+			       set);
 	(void)slice_copy(slice_of(set, (size_t)(equals - set)), key, sizeof(key));
 	(void)snprintf(name, sizeof(name), OVERRIDE_NAME "%s", key);
 	k = find(key);
@@ -127,6 +141,8 @@ static int apply_set(struct config *c, const char *set, struct diag *d)
 	r = buf_printf(&text, "{\"value\":%s\n}", equals + 1);
 	if (r == 0)
 		r = json_doc_parse(name, buf_slice(&text), CONFIG_FILE_MAX, d, &doc);
+	if (r == -EINVAL)
+		hint_quotes(d, key, equals + 1);
 	if (r == 0 && json_object_size(json_doc_root(doc)) != 1)
 		r = diag_at(d, 0, 0, "%s: must be one JSON value", name);
 	if (r == 0) {

@@ -98,10 +98,10 @@ void control_cgroup_show(void *ctx, struct request *req)
 		return;
 	if (!path || path[0] != '/') {
 		request_error(req, "bad_request",
-			      "cgroup show: a path below the mount is needed: \"/a/b\"");
+			      "\"%.256s\" is no path below the cgroup mount, such as "
+			      "/system.slice: `egret cgroup tree` shows them",
+			      path ? path : "");
 		return;
 	}
-	cgroup_rows(ctx, req, show_one,
-		    "there is no such cgroup that egret enforces: see `egret "
-		    "cgroup tree`");
+	cgroup_rows(ctx, req, show_one, path);
 }

@@ -8,6 +8,7 @@
 #include "identity/identity.h"
 #include "policy/answer.h"
 #include "policy/explain.h"
+#include "policy/question.h"
 
 static json_t *text(struct slice s)
 {
@@ -148,36 +149,23 @@ static json_t *decision(const struct edition *e, const struct policy_facts *fact
 /* Names to indexes; answers the request itself when one is missing or unknown. */
 static bool read_facts(struct request *req, const struct edition *e, struct policy_facts *ret)
 {
-	const char *workload, *provider, *operation, *model;
-	int w, p, k;
+	struct question q;
+	struct diag d = { 0 };
+	int r;
 
-	if (!request_string(req, "workload", &workload) ||
-	    !request_string(req, "provider", &provider) ||
-	    !request_string(req, "operation", &operation) || !request_string(req, "model", &model))
+	if (!request_string(req, "workload", &q.workload) ||
+	    !request_string(req, "provider", &q.provider) ||
+	    !request_string(req, "operation", &q.operation) ||
+	    !request_string(req, "model", &q.model))
 		return false;
-	if (!workload || !provider || !operation) {
+	if (!q.workload || !q.provider || !q.operation) {
 		request_error(req, "bad_request", "workload, provider and operation are needed");
 		return false;
 	}
-	w = policy_find_workload(e->policy, slice_str(workload));
-	p = catalogue_find_provider(e->catalogue, slice_str(provider));
-	k = catalogue_find_kind(e->catalogue, slice_str(operation));
-	if (w < 0 || p < 0 || k < 0) {
-		request_error(req, w < 0 || p < 0 ? "not_found" : "bad_request",
-			      "%s %s: there is none of that name",
-			      w < 0   ? "workload"
-			      : p < 0 ? "provider"
-				      : "operation",
-			      w < 0   ? workload
-			      : p < 0 ? provider
-				      : operation);
-		return false;
-	}
-	*ret = (struct policy_facts){ .workload = (unsigned)w,
-				      .provider = (unsigned)p,
-				      .kind = (unsigned)k,
-				      .model = slice_str(model) };
-	return true;
+	r = question_facts(&q, e->policy, e->catalogue, &d, ret);
+	if (r < 0)
+		request_diag(req, r == -ENOENT ? "not_found" : "bad_request", &d);
+	return r == 0;
 }
 
 void control_policy_explain(void *ctx, struct request *req)

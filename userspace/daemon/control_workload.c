@@ -150,7 +150,8 @@ void control_workload_of(void *ctx, struct request *req)
 	if (!a) {
 		request_error(req, r == -ESRCH ? "not_found" : "failed", "process %llu: %s",
 			      (unsigned long long)pid,
-			      r == -ESRCH ? "there is none" : strerror(r < 0 ? -r : ENOMEM));
+			      r == -ESRCH ? "there is none with that number"
+					  : strerror(r < 0 ? -r : ENOMEM));
 		return;
 	}
 	a->req = req;

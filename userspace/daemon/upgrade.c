@@ -30,6 +30,7 @@
 #define PROCESSES_MAX 768u /* their slabs and those of the next have 1024 numbers (slabs.c) */
 #define SELF	      "/proc/self/exe"
 #define IS_GONE	      " (deleted)"
+#define IS_EGRETD     " can run here " /* in the answer of --try (check.c) */
 
 struct upgrade {
 	struct monitor *m;
@@ -209,6 +210,11 @@ static void on_tried(struct io *io, int events)
 	} else if (info.si_code != CLD_EXITED || info.si_status != 0) {
 		text[strcspn(text, "\n")] = '\0';
 		refuse(u, "it cannot take over: %s", *text ? text : "it ended without a word");
+	} else if (!strstr(text, IS_EGRETD)) {
+		refuse(u,
+		       "it is no egretd: `%s --try` ended well, but did not say that it can run "
+		       "here; name another file",
+		       u->path);
 	} else if (!strstr(text, says)) {
 		refuse(u,
 		       "it does not take over what this version hands over (%s): restart egretd "

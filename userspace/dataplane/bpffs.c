@@ -4,11 +4,13 @@
 
 #include <fcntl.h>
 #include <linux/magic.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
+#include <sys/sysmacros.h>
 
 #include "dataplane/dataplane.h"
 
@@ -54,6 +56,43 @@ int dataplane_bpffs_mount(const char *dir, uid_t owner, struct diag *d)
 	return 0;
 }
 
+/* Who has the lock on that directory, as the kernel lists it; 0: not to be seen from here. */
+static pid_t lock_holder(int dir_fd)
+{
+	FILE *f = fopen("/proc/locks", "re");
+	unsigned major_no, minor_no;
+	unsigned long long inode;
+	pid_t found = 0;
+	char line[256];
+	struct stat st;
+	int pid;
+
+	if (!f)
+		return 0;
+	while (fstat(dir_fd, &st) == 0 && !found && fgets(line, sizeof(line), f))
+		if (sscanf(line, "%*u: FLOCK %*s WRITE %d %x:%x:%llu", &pid, &major_no, &minor_no,
+			   &inode) == 4 &&
+		    makedev(major_no, minor_no) == st.st_dev && inode == st.st_ino)
+			found = pid;
+	(void)fclose(f);
+	return found;
+}
+
+static int refuse_second(const char *dir, int fd, struct diag *d)
+{
+	pid_t pid = lock_holder(fd);
+	char who[32] = "";
+
+	if (pid > 0)
+		(void)snprintf(who, sizeof(who), " (pid %d)", (int)pid);
+	(void)diag_at(
+		d, 0, 0,
+		"another egretd%s is running and holds the lock on %s: `egret daemon upgrade` "
+		"puts a new version in its place, `egret daemon stop` ends it",
+		who, dir);
+	return -EBUSY;
+}
+
 int pins_lock(const char *dir, struct diag *d, int *ret_fd)
 {
 	_cleanup_close_ int fd = -EBADF;
@@ -71,8 +110,7 @@ int pins_lock(const char *dir, struct diag *d, int *ret_fd)
 	if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
 		if (errno != EWOULDBLOCK)
 			return fail(d, -errno, "lock", dir);
-		(void)diag_at(d, 0, 0, "another egretd holds %s", dir);
-		return -EBUSY;
+		return refuse_second(dir, fd, d);
 	}
 	*ret_fd = TAKE_FD(fd);
 	return 0;

@@ -56,7 +56,7 @@ json_t *answer_rule(const struct policy_explained *e)
 
 	if (o && put_text(o, "id", e->id) && put(o, "effect", json_string(e->effect)) &&
 	    put(o, "shadow", json_boolean(e->shadow)) &&
-	    put(o, "applies", json_boolean(e->applies)) &&
+	    (e->is_open || put(o, "applies", json_boolean(e->applies))) &&
 	    put_text(o, "failed", slice_str(e->failed)) && put_text(o, "label", e->label) &&
 	    put_text(o, "wanted", e->wanted))
 		return o;

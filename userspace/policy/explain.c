@@ -85,14 +85,17 @@ static void explain_rule(const struct policy *p, const struct policy_facts *fact
 		e->failed = dim_name[c->dim];
 		e->label = image_text(&p->im, c->label);
 		e->wanted = image_text(&p->im, c->wanted);
-		return;
+		e->is_open = c->dim == IMAGE_DIM_MODEL && !facts->model.n && !facts->no_model;
+		if (!e->is_open)
+			return;
 	}
 	if (unknown && !deny && !is_bound_to_workload(p, rule)) {
 		e->failed = dim_name[IMAGE_DIM_WORKLOAD];
 		e->wanted = SLICE("a workload of the policy");
+		e->is_open = false;
 		return;
 	}
-	e->applies = true;
+	e->applies = !e->is_open;
 }
 
 int policy_explain(const struct policy *p, const struct policy_facts *facts, policy_explain_fn fn,

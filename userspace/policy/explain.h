@@ -10,6 +10,7 @@ struct policy_explained {
 	const char *effect; /* "allow" or "deny" */
 	bool shadow;
 	bool applies; /* every condition holds */
+	bool is_open; /* every one that could be judged: no model was given, and it wants one */
 	const char *failed; /* "workload", "label", "provider", "trust", "model", "operation"; NULL:
 			       none */
 	struct slice label; /* its name, when failed is "label" */

@@ -81,6 +81,20 @@ static void words_are_taken_by_name(void **state)
 	assert_int_equal(parse(&p, "", ""), 0);
 }
 
+static void a_value_may_stand_after_equals(void **state)
+{
+	struct parsed p;
+
+	(void)state;
+	assert_int_equal(parse(&p, "[--since TIME] [--model M] NAME", "--since=1h a --model=--b=c"),
+			 0);
+	assert_string_equal(args_get(&p.args, "--since"), "1h");
+	assert_string_equal(args_get(&p.args, "--model"), "--b=c");
+	assert_string_equal(args_get(&p.args, "NAME"), "a");
+	assert_int_equal(parse(&p, "[--model M]", "--model="), 0);
+	assert_string_equal(args_get(&p.args, "--model"), "");
+}
+
 static void wrong_words_are_named(void **state)
 {
 	(void)state;
@@ -88,7 +102,13 @@ static void wrong_words_are_named(void **state)
 	assert_bad("NAME", "a b", "b is one argument too many");
 	assert_bad("", "a", "a is one argument too many");
 	assert_bad("[--since TIME]", "--sinc 1h", "--sinc is no option here");
-	assert_bad("[--since TIME]", "--since=1h", "--since=1h is no option here");
+	assert_bad("[--since TIME]", "--sinc=1h", "--sinc=1h is no option here");
+	assert_bad("[--since TIME]", "--since=1h --since 2h", "--since is given twice");
+	assert_bad("[--flag]", "--flag=yes", "--flag takes no value");
+	assert_bad("[--workload NAME] -- COMMAND...", "--workload -- ls",
+		   "--workload needs a value");
+	assert_bad("[--workload NAME] [--limit N]", "--workload --limit 3",
+		   "--workload needs a value");
 	assert_bad("[--since TIME]", "-s", "-s is no option here");
 	assert_bad("[--since TIME]", "--since", "--since needs a value");
 	assert_bad("[--since TIME]", "--since 1h --since 2h", "--since is given twice");
@@ -201,6 +221,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(words_are_taken_by_name),
+		cmocka_unit_test(a_value_may_stand_after_equals),
 		cmocka_unit_test(wrong_words_are_named),
 		cmocka_unit_test(rest_is_left_alone),
 		cmocka_unit_test(many_files_stand_together),

@@ -336,8 +336,17 @@ static void an_explanation_says_what_was_wanted(void **state)
 	assert_int_equal(policy_explain(c.policy, &f, keep, &e), 1);
 	assert_string_equal(e.failed, "model");
 	assert_true(slice_eq(e.wanted, SLICE("a*, b")));
+	f.model = SLICE("");
+	assert_int_equal(policy_explain(c.policy, &f, keep, &e), 1);
+	assert_string_equal(e.failed, "model");
+	assert_true(e.is_open && !e.applies);
+	f.no_model = true;
+	assert_int_equal(policy_explain(c.policy, &f, keep, &e), 1);
+	assert_true(!e.is_open && !e.applies);
+	f.no_model = false;
 	f.workload = 2;
 	assert_int_equal(policy_explain(c.policy, &f, keep, &e), 1);
+	assert_false(e.is_open);
 	assert_string_equal(e.failed, "label");
 	assert_true(slice_eq(e.label, SLICE("team")));
 	assert_true(slice_eq(e.wanted, SLICE("red")));
