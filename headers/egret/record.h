@@ -22,7 +22,7 @@ struct eg_record {
 	__u64 key_fingerprint; /* keyed hash of a direct key; 0: there was none */
 	__u64 max_tokens; /* as sent upstream; 0: none */
 	__u32 decision; /* enum eg_reason: allowed or why not */
-	__u32 end; /* enum eg_reason: how it ended; allowed = whole */
+	__u32 end; /* enum eg_reason: how it ended; allowed = what was answered came whole */
 	__u32 status; /* HTTP status the client got; 0: none */
 	__u32 pid, uid, gid;
 	__u32 worker;

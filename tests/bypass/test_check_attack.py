@@ -29,7 +29,10 @@ def test_nothing_gets_around_and_the_hooks_are_named(arena, found):
     table = arena.daemon.run_egret("check", "--attack")
     assert table.returncode == 0 and table.stdout.splitlines()[0].split() == \
         ["BYPASS", "FAMILY", "TRIED", "SAW", "RESULT", "HOOK", "REASON"]
-    assert len(table.stdout.splitlines()) == len(rows) + 1
+    *shown, empty, summary = table.stdout.splitlines()
+    assert len(shown) == len(rows) + 1 and empty == ""
+    assert summary == f"{len(rows)} ways to get around egret tried, {sum(r['tried'] for r in rows)} attempts in all: " \
+                      f"{len(rows)} stopped, none got around it"
     found("-", "egret check --attack", "all", "exit 0", f"{len(rows)} kinds of attempts", arena.oracle.read()["target"],
           twin="no")
 
@@ -49,6 +52,9 @@ def test_what_passes_is_said():
         rows = {(r["bypass"], r["family"]): r for r in json.loads(done.stdout)}
         assert done.returncode == 1
         assert open_world.oracle.read()["target"] > 0
+        passed = sum(r["result"] == "passed" for r in rows.values())
+        table = open_world.daemon.run_egret("check", "--attack").stdout
+        assert f", {passed} GOT AROUND it: see `passed` above" in table.splitlines()[-1]
     for bypass in ("tcp", "udp", "udp, connected"):
         assert rows[bypass, "ipv4"]["result"] == "passed" and "hook" not in rows[bypass, "ipv4"], rows[bypass, "ipv4"]
     assert rows["tcp", "ipv6"]["result"] == "redirected" and rows["udp", "ipv6"]["result"] == "refused"

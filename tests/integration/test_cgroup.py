@@ -64,6 +64,17 @@ def test_the_tree_is_indented(daemon, world):
     assert lines[at + 1].startswith("    below  workload=agent  processes=")
 
 
+def test_the_tree_leaves_no_part_of_a_path_out(world, make_daemon):
+    """Between what is shown may lie cgroups where nothing begins."""
+    world.group("plain/deep/down/under")
+    deep = {"match": [{"cgroup": f"/{world.cgroup.name}/plain/deep"}]}
+    under = {"match": [{"cgroup": f"/{world.cgroup.name}/plain/deep/down/under"}]}
+    daemon = make_daemon(agent_policy(world, workloads={"under": under, "deep": deep})).start()
+    lines = daemon.run_egret("cgroup", "tree").stdout.splitlines()
+    at = lines.index("  plain/deep  workload=deep  processes=0")
+    assert lines[at + 1] == "    down/under  workload=under  processes=0", lines
+
+
 def test_modes_are_read_from_the_pins(daemon, world):
     alive = rows_of(daemon, "--all")
     daemon.kill()
@@ -73,6 +84,12 @@ def test_modes_are_read_from_the_pins(daemon, world):
         for key in ("cgroup", "capture", "egress", "own", "depth"):
             assert dead[path][key] == alive[path][key]
     assert f"/{world.cgroup.name}/load" in rows_of(daemon)
+    shown = daemon.egret("cgroup", "show", str(world.load))
+    assert (shown["from"], shown["capture"], shown["egress"]) == ("pins", "tls", "deny")
+    assert len(shown["programs"]) > 8 and all(p["attached"] for p in shown["programs"])
+    assert "eg_connect4" in daemon.run_egret("cgroup", "show", str(world.load)).stdout
+    nobody = daemon.run_egret("cgroup", "show", "/nobody/here")
+    assert nobody.returncode == 1 and "/nobody/here: egret enforces no cgroup" in nobody.stderr
     daemon.start()
 
 

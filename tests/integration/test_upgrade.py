@@ -113,7 +113,7 @@ def test_nothing_is_refused_or_cut(world, daemon, workload, binary):
 
 @pytest.mark.parametrize("content, words", [
     (Path("/bin/ls").read_bytes(), "unrecognized option"),
-    (Path("/bin/true").read_bytes(), "restart egretd"),
+    (Path("/bin/true").read_bytes(), "it is no egretd"),
     (EGRETD.read_bytes()[:4096], "it cannot take over"),
     (b"no program at all", "Exec format error"),
 ], ids=["exits", "another-program", "truncated", "wrong-magic"])

@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the daemon says no with, as a person reads it: one prefix, the object, the cause, what to do; and the exit
 status of wrong usage, whoever found it."""
+import json
 import os
+import re
+import subprocess
 
 import pytest
 
 from lib.daemon import EGRETD
-from lib.system import sh
+from lib.system import sh, wait_for
 
 NOBODY = 65534
 NOT_ALLOWED = [["status"], ["workload", "list"], ["policy", "load"], ["audit", "list"], ["audit", "tail"],
@@ -111,3 +114,70 @@ def test_policy_check_without_a_file_says_which_is_missing(world, make_daemon):
     if os.path.exists("/etc/egret/policy.json"):
         pytest.skip("this host has a policy")
     assert done.returncode == 1 and "built into" in done.stderr and "name the file" in done.stderr, done
+
+
+# ---- what is shown ----
+
+CHAT = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "hi"}]}
+
+
+def test_runs_of_programs_are_shown_where_the_kernel_counts_them(shared):
+    counts = shared.world.run_in(None, ["cat", "/proc/sys/kernel/bpf_stats_enabled"]).stdout.strip() == "1"
+    for row in shared.egret("prog", "list"):
+        assert counts or row["run_cnt"] or (row["run_cnt"], row["run_ns"]) == (None, None)
+    if not counts:
+        assert re.search(r"^eg_connect4 .* - +-$", shared.run_egret("prog", "list").stdout, re.M)
+    assert "kernel.bpf_stats_enabled=1" in shared.run_egret("prog", "help").stdout
+
+
+def test_a_denial_has_no_end_that_says_allowed(egret, agent):
+    assert agent.call("POST", "/v1/chat/completions", CHAT | {"model": "o1-pro"}).status == 403
+    denied = egret.record()
+    assert denied["decision"] == "no_rule" and "end" not in denied
+    egret.mark_now()
+    assert agent.call("POST", "/v1/chat/completions", CHAT).status == 200
+    assert egret.record()["end"] == "allowed"
+
+
+def test_a_notice_has_no_reason(make_daemon):
+    daemon = make_daemon().start()
+    daemon.egret("ca", "rotate")
+    [notice] = wait_for(lambda: [e for e in daemon.egret("event", "list") if "CA" in e["text"]], what="the notice")
+    assert "reason" not in notice
+    assert "reason=allowed" not in daemon.log()
+
+
+def test_the_two_generations_of_status_have_names(shared):
+    names = [line.split("  ")[0] for line in shared.run_egret("status").stdout.split("\n\n")[0].splitlines()]
+    assert {"upgrade generation", "policy generation", "policy loaded"} < set(names)
+    assert len(names) == len(set(names))
+
+
+@pytest.mark.parametrize("name", ["status", "check", "run", "version"])
+def test_an_object_without_commands_has_help_too(shared, name):
+    done = shared.run_egret(name, "help")
+    assert done.returncode == 0 and done.stdout == shared.run_egret("help", name).stdout, done
+
+
+def test_egretd_says_its_version():
+    said = {sh(EGRETD, word) for word in ("-V", "--version")}
+    assert len(said) == 1 and said.pop().startswith("egretd ")
+    assert "--version" in sh(EGRETD, "--help")
+
+
+def test_what_decision_takes_is_in_the_help(shared):
+    text = shared.run_egret("audit", "help").stdout
+    assert "denied" in text and "REASONS in egret(8)" in text
+    assert "tail, watch and export" in shared.run_egret("help").stdout
+
+
+@pytest.mark.parametrize("expect", [{"decision": "alowed"}, {"decision": "denied"}, {"decision": "k_udp"},
+                                    {"decision": "allowed", "shadow_decision": "maybe"}])
+def test_a_decision_that_policy_never_makes_is_refused(tmp_path, expect):
+    lines = ['{ "policy": { "workloads": {}, "rules": [] },', '  "tests": [', '    { "name": "n",',
+             '      "facts": { "workload": "unknown", "provider": "openai", "operation": "chat" },',
+             f'      "expect": {json.dumps(expect)} }} ] }}']
+    (tmp_path / "t.json").write_text("\n".join(lines))
+    done = subprocess.run([EGRETD.parent / "egret", "policy", "test", tmp_path / "t.json"], capture_output=True,
+                          text=True, check=False)
+    assert done.returncode == 1 and f"{tmp_path}/t.json:5:" in done.stderr and "must be allowed, no_rule" in done.stderr

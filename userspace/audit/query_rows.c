@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "audit/query_rows.h"
 
+#include <string.h>
+
 #include "audit/store_db.h"
 #include "base/reason.h"
 #include "egret/abi.h"
@@ -63,14 +65,29 @@ static void put_flags(struct json_out *o, int64_t flags)
 			json_out_true(o, names[i].key);
 }
 
+/* A denial that was answered whole has no end to speak of: `allowed` would be read as its contrary.
+ * The decision is a column before it. */
+static bool is_vain(const struct column *c, struct slice decision, struct slice value)
+{
+	return strcmp(c->key, "end") == 0 && slice_eq(value, SLICE("allowed")) &&
+	       !slice_eq(decision, SLICE("allowed"));
+}
+
 void query_put_record(struct json_out *o, sqlite3_stmt *st, int at)
 {
+	struct slice decision = SLICE("allowed");
+
 	for (size_t i = 0; i < store_n_columns; i++, at++) {
 		const struct column *c = &store_columns[i];
 
 		switch (c->kind) {
-		case COLUMN_TEXT:
 		case COLUMN_REASON:
+			if (strcmp(c->key, "decision") == 0)
+				decision = text_at(st, at);
+			if (!is_vain(c, decision, text_at(st, at)))
+				put_text(o, st, at, c->key, c->sparse);
+			break;
+		case COLUMN_TEXT:
 		case COLUMN_FINGERPRINT:
 			put_text(o, st, at, c->key, c->sparse);
 			break;
@@ -99,7 +116,9 @@ static void put_hook(struct json_out *o, struct slice reason, int64_t hook)
 void query_put_event(struct json_out *o, sqlite3_stmt *st, int at)
 {
 	put_number(o, st, at, "time_us", false);
-	put_text(o, st, at + 1, "reason", false);
+	/* A notice refuses nothing. */
+	if (!slice_eq(text_at(st, at + 1), SLICE("allowed")))
+		put_text(o, st, at + 1, "reason", false);
 	put_text(o, st, at + 2, "text", true);
 	put_number(o, st, at + 3, "pid", true);
 	/* Without a process the user is not known; 0 would say root. */

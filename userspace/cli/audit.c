@@ -137,11 +137,16 @@ static int do_export(struct cli *cli, const struct args *args)
 
 static const struct command commands[] = {
 	{ "list", SYNOPSIS_TIMES SYNOPSIS,
-	  "decisions, oldest first; with --limit the newest that many", do_list },
+	  "decisions, oldest first; with --limit the newest that many; --decision is allowed, "
+	  "denied (all others), or one of REASONS in egret(8)",
+	  do_list },
 	{ "show", "REQUEST", "one record, by its request id or the beginning of it", do_show },
-	{ "tail", SYNOPSIS, "new decisions as they come, after the newest N (10)", do_tail },
+	{ "tail", SYNOPSIS,
+	  "new decisions as they come, after the newest N (10); --decision as in list", do_tail },
 	{ "export", "[--format FORMAT] " SYNOPSIS_TIMES SYNOPSIS,
-	  "records whole, as JSON lines or CSV (--format csv)", do_export },
+	  "records whole, as JSON lines (json, whatever the options) or CSV (csv); --decision as "
+	  "in list",
+	  do_export },
 };
 
 const struct object object_audit = { "audit", "every decision that was made", commands,

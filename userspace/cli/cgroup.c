@@ -2,6 +2,7 @@
 /* egret cgroup: which workload and mode hold where, and by which programs; modes from the pins too.
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "cli/ask.h"
@@ -109,33 +110,71 @@ static void put_escaped(const char *before, const char *s)
 	(void)printf("%s%s", before, text ? text : "?");
 }
 
-/* One line: indented by its depth, its last name, and what begins there. */
+#define SHOWN_MAX 64 /* levels; what lies deeper is not indented further */
+
+/* The cgroups that the next one may lie in, outermost first. */
+struct tree {
+	char *above[SHOWN_MAX];
+	size_t n;
+};
+
+static void tree_done(struct tree *t)
+{
+	while (t->n)
+		free(t->above[--t->n]);
+}
+
+static bool is_below(const char *path, const char *above)
+{
+	size_t n = strcmp(above, "/") == 0 ? 0 : strlen(above);
+
+	return strncmp(path, above, n) == 0 && path[n] == '/' && path[n + 1];
+}
+
+/* What is left of the path below the nearest that was shown: those between are not rows. */
+static const char *name_in(struct tree *t, const char *path)
+{
+	const char *above;
+
+	while (t->n && !is_below(path, t->above[t->n - 1]))
+		free(t->above[--t->n]);
+	if (!t->n)
+		return path;
+	above = t->above[t->n - 1];
+	return path + (strcmp(above, "/") == 0 ? 0 : strlen(above)) + 1;
+}
+
+/* One line: indented below the one it lies in, what its path adds, and what begins there. */
 static int on_branch(void *ctx, json_t *row)
 {
 	const char *path = text_of(row, "cgroup_path"), *workload = text_of(row, "workload");
-	json_int_t depth = json_integer_value(json_object_get(row, "depth"));
-	const char *slash = strrchr(path, '/');
+	struct tree *t = ctx;
+	const char *name = name_in(t, path);
 
-	(void)ctx;
-	(void)printf("%*s", (int)depth * 2, "");
-	put_escaped("", depth && slash ? slash + 1 : path);
+	(void)printf("%*s", (int)t->n * 2, "");
+	put_escaped("", name);
 	if (*workload)
 		put_escaped("  workload=", workload);
-	if (depth == 0 || json_is_true(json_object_get(row, "own")))
+	if (t->n == 0 || json_is_true(json_object_get(row, "own")))
 		(void)printf("  capture=%s egress=%s", text_of(row, "capture"),
 			     text_of(row, "egress"));
 	(void)printf("  processes=%lld\n",
 		     (long long)json_integer_value(json_object_get(row, "processes")));
+	if (t->n < SHOWN_MAX) {
+		t->above[t->n] = strdup(path);
+		t->n += t->above[t->n] != NULL;
+	}
 	return 0;
 }
 
 static int do_tree(struct cli *cli, const struct args *args)
 {
+	_cleanup_(tree_done) struct tree t = { .n = 0 };
 	bool from_pins = false;
 
 	if (cli->format != CLI_PLAIN)
 		return do_list(cli, args);
-	return each(cli, args, on_branch, NULL, &from_pins);
+	return each(cli, args, on_branch, &t, &from_pins);
 }
 
 /* ---- show ---- */
@@ -176,28 +215,86 @@ static int print_hooks(struct cli *cli, const json_t *rows)
 }
 
 /* Below the mount, however it was written. */
-static json_t *path_below_mount(const char *given)
+static const char *path_below_mount(const char *given)
 {
 	char mount[256];
 	size_t n;
 
-	if (cgroup_mount(mount, sizeof(mount)) == 0) {
-		n = strlen(mount);
-		if (strncmp(given, mount, n) == 0 && (given[n] == '/' || given[n] == '\0'))
-			given = given[n] ? given + n : "/";
-	}
-	return json_pack("{ss}", "path", given);
+	if (cgroup_mount(mount, sizeof(mount)) < 0)
+		return given;
+	n = strlen(mount);
+	if (strncmp(given, mount, n) == 0 && (given[n] == '/' || given[n] == '\0'))
+		return given[n] ? given + n : "/";
+	return given;
+}
+
+struct pinned_show {
+	const struct inspect *in;
+	const char *path;
+	json_t *rows, *end;
+};
+
+static int on_pinned_hook(void *ctx, const struct inspect_hook *h)
+{
+	return json_array_append_new(ctx, rows_hook(h)) < 0 ? -ENOMEM : 0;
+}
+
+static int on_learned(void *ctx, const struct eg_learned_entry *e)
+{
+	(void)e;
+	++*(unsigned *)ctx;
+	return 0;
+}
+
+static int on_pinned_cgroup(void *ctx, const struct cgroup_item *i)
+{
+	struct pinned_show *p = ctx;
+	unsigned learned = 0;
+	char dir[32];
+
+	if (strcmp(i->path, p->path) != 0)
+		return 0;
+	(void)snprintf(dir, sizeof(dir), "/proc/self/fd/%d", i->fd);
+	(void)!inspect_learned(p->in, i->fd, on_learned, &learned);
+	p->end = rows_cgroup(i);
+	(void)json_object_set_new(p->end, "learned", json_integer(learned));
+	(void)json_object_set_new(p->end, "from", json_string("pins"));
+	return inspect_hooks(p->in, dir, on_pinned_hook, p->rows);
+}
+
+static int show_pinned(struct cli *cli, const char *path, const struct diag *dead, json_t *rows,
+		       json_t **ret_end)
+{
+	_cleanup_(pinned_close) struct inspect *in = NULL;
+	struct pinned_show p = { .path = path, .rows = rows };
+	int r = pinned_open(cli, dead, &in);
+
+	p.in = in;
+	if (r == 0)
+		r = pinned_cgroups(cli, in, on_pinned_cgroup, &p);
+	if (r == 0 && !p.end)
+		r = cli_fail(cli, "not_found",
+			     "%s: egret enforces no cgroup of that path: see `egret cgroup tree "
+			     "--all`",
+			     path);
+	*ret_end = p.end;
+	return r;
 }
 
 static int do_show(struct cli *cli, const struct args *args)
 {
+	const char *path = path_below_mount(args_get(args, "CGROUP"));
 	json_t *rows = json_array(), *end = NULL;
 	struct ask a = { .command = "cgroup.show",
-			 .args = path_below_mount(args_get(args, "CGROUP")),
+			 .args = json_pack("{ss}", "path", path),
 			 .on_row = keep,
 			 .ctx = rows };
-	int r = rows && a.args ? ask(cli, &a, NULL, &end) : cli_usage(cli, "the path is not UTF-8");
+	struct diag dead = { 0 };
+	int r = rows && a.args ? ask(cli, &a, &dead, &end)
+			       : cli_usage(cli, "the path is not UTF-8");
 
+	if (r == ASK_DEAD)
+		r = show_pinned(cli, path, &dead, rows, &end);
 	if (r == 0 && cli->format != CLI_PLAIN) {
 		(void)json_object_set(end, "programs", rows);
 		r = out_json(cli, end);

@@ -28,7 +28,8 @@ struct attack {
 	char workload[256]; /* whose cgroup it is */
 	int channel; /* to the child, or to the parent */
 	pid_t pid;
-	bool has_passed;
+	unsigned stopped, passed, impossible; /* ways, by their result */
+	unsigned tried; /* attempts of all of them */
 };
 
 struct order {
@@ -273,6 +274,30 @@ static const char *judge(const struct outcome *o, const char *moved, json_int_t 
 	return is_kernels_own(o->error) ? "impossible" : "passed";
 }
 
+static void count(struct attack *a, const struct outcome *o, const char *result)
+{
+	unsigned *to = strcmp(result, "passed") == 0	   ? &a->passed
+		       : strcmp(result, "impossible") == 0 ? &a->impossible
+							   : &a->stopped;
+
+	++*to;
+	a->tried += o->tried;
+}
+
+/* For people, below the table. */
+static void print_summary(const struct attack *a)
+{
+	(void)printf("\n%u ways to get around egret tried, %u attempts in all: %u stopped",
+		     a->stopped + a->passed + a->impossible, a->tried, a->stopped);
+	if (a->impossible)
+		(void)printf(", %u not possible on this host and so not tested", a->impossible);
+	if (a->passed)
+		(void)printf(", %u GOT AROUND it: see `passed` above, and `egret check`\n",
+			     a->passed);
+	else
+		(void)printf(", none got around it\n");
+}
+
 static json_t *row_of(const struct attempt *t, enum attempt_family f, const struct outcome *o,
 		      const char *moved, json_int_t times)
 {
@@ -310,7 +335,7 @@ static int attack_one(struct attack *a, struct out_list *list, const struct orde
 	if (r == 0 && o.tried) {
 		moved = find_moved(t, before, after, &times);
 		row = row_of(t, (enum attempt_family)order->family, &o, moved, times);
-		a->has_passed |= strcmp(judge(&o, moved, times), "passed") == 0;
+		count(a, &o, judge(&o, moved, times));
 		r = row ? out_list_row(list, row) : cli_oom(a->cli);
 	}
 	json_decref(row);
@@ -334,7 +359,11 @@ static int attack_all(struct attack *a)
 		for (uint32_t f = 0; r == 0 && f < ATTEMPT_FAMILIES; f++)
 			if (attempts[i].families & 1u << f)
 				r = attack_one(a, &list, &(struct order){ i, f });
-	return r < 0 ? r : out_list_end(&list);
+	if (r == 0)
+		r = out_list_end(&list);
+	if (r == 0 && a->cli->format == CLI_PLAIN)
+		print_summary(a);
+	return r;
 }
 
 int check_attack(struct cli *cli, const char *workload)
@@ -356,7 +385,7 @@ int check_attack(struct cli *cli, const char *workload)
 		r = attack_all(a);
 		(void)close(a->channel);
 		(void)waitpid(a->pid, NULL, 0);
-		r = r < 0 ? r : a->has_passed;
+		r = r < 0 ? r : a->passed != 0;
 	} else if (a->channel >= 0) {
 		(void)close(a->channel);
 	}

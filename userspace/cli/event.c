@@ -37,9 +37,9 @@ static int do_watch(struct cli *cli, const struct args *args)
 static const struct command commands[] = {
 	{ "list",
 	  "[--since TIME] [--until TIME] [--workload WORKLOAD] [--reason REASON] [--limit N]",
-	  "events, oldest first", do_list },
+	  "events, oldest first; --reason is one of REASONS in egret(8)", do_list },
 	{ "watch", "[--workload WORKLOAD] [--reason REASON] [--limit N]",
-	  "new events as they come, after the newest N", do_watch },
+	  "new events as they come, after the newest N; --reason as in list", do_watch },
 };
 
 const struct object object_event = { "event", "refusals below HTTP, distrust of the CA, tripwires",

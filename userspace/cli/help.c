@@ -42,15 +42,16 @@ static void print_object(const struct object *o)
 
 static void print_options(void)
 {
-	(void)fputs("\noptions:\n"
-		    "  -j, --json     one JSON document; of tail and watch, an object a line\n"
-		    "  -p, --pretty   the same, indented\n"
-		    "  --run-dir DIR  of another egretd than /run/egret's; also: EGRET_RUN_DIR\n"
-		    "  -h, --help     of what is named\n"
-		    "  -V, --version\n"
-		    "\nexit status: 0 done, 1 failed, 2 called wrongly; `egret run` that of the "
-		    "command\n",
-		    stdout);
+	(void)fputs(
+		"\noptions:\n"
+		"  -j, --json     one JSON document; of tail, watch and export, an object a line\n"
+		"  -p, --pretty   the same, indented; what is an object a line stays so\n"
+		"  --run-dir DIR  of another egretd than /run/egret's; also: EGRET_RUN_DIR\n"
+		"  -h, --help     of what is named\n"
+		"  -V, --version\n"
+		"\nexit status: 0 done, 1 failed, 2 called wrongly; `egret run` that of the "
+		"command\n",
+		stdout);
 }
 
 static void print_all(void)

@@ -60,11 +60,14 @@ static int find_words(struct cli *cli, char ***argv)
 		return cli_usage(cli, "there is no object \"%s\": try `egret help`", word);
 	cli->object = o;
 	(*argv)++;
+	word = **argv;
 	if (!o->commands[0].name) {
-		cli->command = &o->commands[0];
+		if (o != &object_help && word && strcmp(word, "help") == 0)
+			(*argv)++;
+		else
+			cli->command = &o->commands[0];
 		return 0;
 	}
-	word = **argv;
 	if (!word)
 		return help_usage_commands(cli, o, NULL);
 	cli->command = cli_find_command(o, word);

@@ -51,7 +51,10 @@ static int do_list(struct cli *cli, const struct args *args)
 }
 
 static const struct command commands[] = {
-	{ "list", "", "programs, where they are attached, what they cost", do_list },
+	{ "list", "",
+	  "programs, where they are attached, what they cost; runs and run time are counted while "
+	  "`sysctl kernel.bpf_stats_enabled=1` holds",
+	  do_list },
 };
 
 const struct object object_prog = { "prog", "the BPF programs that enforce (also without egretd)",

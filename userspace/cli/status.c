@@ -8,6 +8,7 @@
 
 static const struct column fields[] = {
 	{ "version", "version", FORM_TEXT },
+	{ "upgrade generation", "generation", FORM_COUNT },
 	{ "phase", "phase", FORM_TEXT },
 	{ "pid", "pid", FORM_COUNT },
 	{ "started", "started_us", FORM_TIME },
@@ -22,8 +23,8 @@ static const struct column fields[] = {
 
 static const struct column policy_fields[] = {
 	{ "policy", "source", FORM_TEXT },
-	{ "generation", "generation", FORM_COUNT },
-	{ "loaded", "loaded_us", FORM_TIME },
+	{ "policy generation", "generation", FORM_COUNT },
+	{ "policy loaded", "loaded_us", FORM_TIME },
 };
 
 static const struct column columns[] = {

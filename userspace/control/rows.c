@@ -54,13 +54,19 @@ void rows_address(const struct eg_addr *a, char *to, size_t size)
 		(void)inet_ntop(AF_INET6, a, to, (socklen_t)size);
 }
 
+static json_t *number_if(bool is_known, uint64_t n)
+{
+	return is_known ? json_integer((json_int_t)n) : json_null();
+}
+
 json_t *rows_prog(const struct inspect_prog *p)
 {
-	return json_pack("{ss ss sb sI sI sI sI sI sI sI}", "name", p->name, "attach_type",
+	return json_pack("{ss ss sb sI sI sI sI sI so so}", "name", p->name, "attach_type",
 			 p->attach_type, "attached", p->attached, "id", (json_int_t)p->id,
 			 "link_id", (json_int_t)p->link_id, "cgroup", (json_int_t)p->cgroup,
 			 "loaded_ns", (json_int_t)p->loaded_ns, "insns", (json_int_t)p->insns,
-			 "run_cnt", (json_int_t)p->run_cnt, "run_ns", (json_int_t)p->run_ns);
+			 "run_cnt", number_if(p->is_counted, p->run_cnt), "run_ns",
+			 number_if(p->is_counted, p->run_ns));
 }
 
 json_t *rows_map(const struct inspect_map *m)

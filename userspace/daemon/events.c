@@ -46,7 +46,8 @@ static void log_note(const char *from, const struct eg_note *n)
 	 * say anything. */
 	log_write(is_own ? LOG_INFO : LOG_DEBUG,
 		  "event from=%s reason=%s pid=%u uid=%u workload=%s exe=%s host=%s: %s%s%s", from,
-		  reasons[n->reason].name, n->pid, n->uid, n->workload, n->exe, n->host,
+		  n->reason == EG_REASON_allowed ? "-" : reasons[n->reason].name, n->pid, n->uid,
+		  n->workload, n->exe, n->host,
 		  n->reason == EG_REASON_allowed ? "" : reasons[n->reason].text,
 		  n->reason != EG_REASON_allowed && n->text[0] ? ": " : "", n->text);
 }

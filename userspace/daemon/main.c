@@ -32,7 +32,9 @@ static const char usage[] =
 	"  --try           the same, and whether this version could start here now: users, and "
 	"the\n"
 	"                  BPF programs on the maps of those attached; changes nothing\n"
-	"  --print WHAT    the default configuration, its JSON Schema, its man page section\n";
+	"  --print WHAT    the default configuration, its JSON Schema, its man page section\n"
+	"  -V, --version   the version\n"
+	"  -h, --help      this\n";
 
 static int fail(const char *text, const char *what)
 {
@@ -60,7 +62,7 @@ static int parse(int argc, char **argv, struct args *a)
 
 	a->where =
 		(struct config_where){ .file = EG_CONFIG_FILE, .optional = true, .sets = a->sets };
-	for (int c; (c = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
+	for (int c; (c = getopt_long(argc, argv, "hV", options, NULL)) != -1;) {
 		switch (c) {
 		case 'c':
 			a->where.file = optarg;

@@ -39,6 +39,17 @@ struct inspect *inspect_free(struct inspect *in)
 	return NULL;
 }
 
+/* kernel.bpf_stats_enabled: the kernel counts runs only then. */
+static bool counts_runs(void)
+{
+	FILE *f = fopen("/proc/sys/kernel/bpf_stats_enabled", "re");
+	bool on = f && fgetc(f) == '1';
+
+	if (f)
+		(void)fclose(f);
+	return on;
+}
+
 static int fill_prog(const struct inspect *in, unsigned i, struct inspect_prog *p)
 {
 	struct bpf_prog_info prog = { 0 };
@@ -61,17 +72,20 @@ static int fill_prog(const struct inspect *in, unsigned i, struct inspect_prog *
 	p->insns = prog.xlated_prog_len / 8;
 	p->run_cnt = prog.run_cnt;
 	p->run_ns = prog.run_time_ns;
+	p->is_counted = prog.run_cnt > 0;
 	return 0;
 }
 
 int inspect_progs(const struct inspect *in, inspect_prog_fn fn, void *ctx)
 {
+	bool counts = counts_runs();
 	int r = 0;
 
 	for (unsigned i = 0; r == 0 && i < PINS_PROG_COUNT; i++) {
 		struct inspect_prog p;
 
 		r = fill_prog(in, i, &p);
+		p.is_counted |= counts;
 		if (r == 0)
 			r = fn(ctx, &p);
 	}

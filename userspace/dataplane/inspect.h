@@ -29,7 +29,8 @@ struct inspect_prog {
 	uint64_t cgroup; /* id of the cgroup the link holds */
 	uint64_t loaded_ns; /* CLOCK_BOOTTIME */
 	uint32_t insns; /* translated */
-	uint64_t run_cnt, run_ns; /* grow only while statistics are on */
+	bool is_counted; /* the next two say something: statistics are on, or were */
+	uint64_t run_cnt, run_ns;
 };
 typedef int (*inspect_prog_fn)(void *ctx, const struct inspect_prog *prog);
 int inspect_progs(const struct inspect *in, inspect_prog_fn fn, void *ctx) _must_check_;

@@ -3,7 +3,9 @@
 
 #include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
 
+#include "base/reason.h"
 #include "policy/answer.h"
 #include "policy/compile.h"
 #include "policy/policy.h"
@@ -173,6 +175,27 @@ static int run_facts(struct golden *g, const json_t *test, const struct policy_f
 	return r;
 }
 
+/* What policy_decide() says; another word would make a test that can never hold. */
+static int check_decision(struct golden *g, const json_t *expect, const char *key)
+{
+	static const uint32_t decisions[] = { EG_REASON_allowed, EG_REASON_no_rule,
+					      EG_REASON_denied_by_rule, EG_REASON_unknown_workload,
+					      EG_REASON_model_missing };
+	const json_t *value = json_object_get(expect, key);
+	const char *text = json_string_value(value);
+
+	if (!value || (json_is_null(value) && strcmp(key, "decision") != 0))
+		return 0;
+	for (size_t i = 0; text && i < ARRAY_SIZE(decisions); i++)
+		if (strcmp(text, reason_name(decisions[i])) == 0)
+			return 0;
+	return json_doc_error(
+		g->doc, g->d, expect, key, false,
+		"\"%s\" must be allowed, no_rule, denied_by_rule, unknown_workload or "
+		"model_missing, not \"%.63s\"",
+		key, text ? text : "?");
+}
+
 static int run_test(struct golden *g, const json_t *test)
 {
 	static const char *const members[] = { "name", "facts", "expect", NULL };
@@ -192,6 +215,10 @@ static int run_test(struct golden *g, const json_t *test)
 			"\"expect\" must be an object with at least a \"decision\"");
 	if (r == 0)
 		r = json_doc_only(g->doc, g->d, expect, expected);
+	if (r == 0)
+		r = check_decision(g, expect, "decision");
+	if (r == 0)
+		r = check_decision(g, expect, "shadow_decision");
 	if (r == 0)
 		r = read_facts(g, test, &facts);
 	return r < 0 ? r : run_facts(g, test, &facts);
