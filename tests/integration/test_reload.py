@@ -166,6 +166,14 @@ def kill_vault(daemon):
     wait_for(lambda: daemon.children("vault") not in ([], [vault]), what="the next vault")
 
 
+def test_a_level_that_was_set_by_hand_ends_with_a_reload(make_daemon):
+    daemon = make_daemon().start()
+    assert daemon.egret("log", "level", "debug")["level"] == "debug"
+    daemon.egret("daemon", "reload")
+    assert daemon.egret("log", "level")["level"] == "info"
+    assert "reloads" in daemon.run_egret("log", "help").stdout
+
+
 def test_the_log_level_reaches_every_process_at_once(make_daemon):
     """The vault's lines of one level, and the worker's of another, before and after; and their successors'."""
     daemon = make_daemon(settings={"log.level": "warn"}).start()

@@ -22,7 +22,10 @@ static int do_level(struct cli *cli, const struct args *args)
 }
 
 static const struct command commands[] = {
-	{ "level", "[LEVEL]", "show the level, or set it: error, warn, info or debug", do_level },
+	{ "level", "[LEVEL]",
+	  "show the level, or set it (error, warn, info or debug) until egretd reloads, is "
+	  "upgraded or starts again: log.level of egret.json lasts",
+	  do_level },
 };
 
 const struct object object_log = { "log", "how much egretd writes to its log", commands,

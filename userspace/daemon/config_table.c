@@ -43,14 +43,16 @@ const struct config_key config_keys[] = {
 	{ "drain_ms", CONFIG_NUMBER, FIELD(drain_ms), "86400000", 0, 7 * 24 * HOUR_MS, NULL, true,
 	  "After an upgrade: how long workers of the version before may take to end the streams that they carry." },
 	{ "log.level", CONFIG_CHOICE, FIELD(log_level), "\"info\"", 0, 0, "error warn info debug", true,
-	  "Least important line that is written." },
+	  "Least important line that is written. `egret log level` changes it until the next reload, upgrade or start." },
 	{ "log.format", CONFIG_CHOICE, FIELD(log_format), "\"text\"", 0, 0, "text json", false,
 	  "Form of a line." },
 	{ "resolvers", CONFIG_SERVERS, FIELD(resolvers), "[]", 0, 0, NULL, false,
-	  "DNS servers to ask for providers' addresses. Empty: those of /etc/resolv.conf." },
+	  "DNS servers to ask for providers' addresses; their answers to workloads are believed, too, those from a "
+	  "loopback address in egretd's own network namespace only. Empty: those of /etc/resolv.conf." },
 	{ "dns.trust", CONFIG_SERVERS, FIELD(dns_trust), "[]", 0, 0, NULL, true,
 	  "Addresses whose DNS answers to workloads are believed, besides `resolvers` and those of "
-	  "/etc/resolv.conf: addresses of governed names in them are governed from then on." },
+	  "/etc/resolv.conf: addresses of governed names in them are governed from then on. A loopback address is "
+	  "believed in egretd's own network namespace only: in others anybody may answer from it." },
 	{ "upstream.trust", CONFIG_LIST, FIELD(upstream_trust), "[]", 0, 0, NULL, true,
 	  "PEM files of authorities that providers' certificates may come from." },
 	{ "upstream.system_trust", CONFIG_BOOL, FIELD(system_trust), "true", 0, 0, NULL, true,
