@@ -7,6 +7,7 @@
 
 #include "base/slice.h"
 #include "control/rows.h"
+#include "policy/modes.h"
 
 #define NAME_SHOWN_MAX 100 /* in an entry, so that the advice fits */
 
@@ -78,10 +79,14 @@ static void entry_of(const struct eg_flow *f, char *to, size_t n)
 		(void)snprintf(to, n, "%s", address);
 }
 
-/* A name is good for an entry when policy would take it, and leaves room for the rest. */
+/* A name is good for an entry when policy takes it for one, and it leaves room for the rest. */
 static bool is_entry(const char *name)
 {
-	return name[0] && strlen(name) <= NAME_SHOWN_MAX && !strpbrk(name, "?_");
+	struct policy_allow a;
+	const char *why;
+
+	return strlen(name) <= NAME_SHOWN_MAX && !strpbrk(name, "?_") &&
+	       policy_allow_read(slice_str(name), &a, &why) == 0 && a.name.n == strlen(name);
 }
 
 static void advise_denied(const struct eg_event *e, const char *name, char *to, size_t n)

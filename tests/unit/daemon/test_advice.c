@@ -86,7 +86,9 @@ static void a_name_cannot_write_to_a_terminal(void **state)
 
 static void a_name_that_dns_taught_comes_first(void **state)
 {
-	static const char *const not_for_a_list[] = { "", "a?b.org", "_x.example.org" };
+	static const char *const not_for_a_list[] = { "",     "a?b.org",  "_x.example.org",
+						      "db",   "a..b",	  "x.123",
+						      ".org", "192.0.2.1" };
 	struct eg_event e = denied("2001:db8::9", 443, IPPROTO_TCP);
 	char text[ADVICE_MAX];
 
@@ -100,13 +102,17 @@ static void a_name_that_dns_taught_comes_first(void **state)
 		advice_event(&e, text, sizeof(text));
 		assert_true(slice_eq(quoted(text), SLICE("[2001:db8::9]:443/tcp")));
 	}
-	memset(e.name, 'a', 100); /* the longest: the advice is whole */
+	/* The longest: the advice is whole. */
+	memset(e.name, 'a', 100);
+	e.name[50] = '.';
+	e.name[100] = '\0';
 	e.flow.dport = 65535;
 	assert_int_equal(inet_pton(AF_INET6, "2001:db8:1111:2222:3333:4444:5555:6666", &e.flow.dst),
 			 1);
 	advice_event(&e, text, sizeof(text));
 	assert_string_equal(text + strlen(text) - 12, "the workload");
-	memset(e.name, 'a', 101);
+	e.name[100] = 'a';
+	e.name[101] = '\0';
 	advice_event(&e, text, sizeof(text));
 	assert_int_equal(quoted(text).p[0], '[');
 	e = denied("2001:db8::9", 0, IPPROTO_ICMPV6); /* a name without a port would allow more */
