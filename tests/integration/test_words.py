@@ -35,7 +35,8 @@ def test_run_is_named_once(shared):
     ["audit", "list", "--limit", "x"], ["audit", "list", "--limit=x"], ["event", "list", "--reason", "nosuch"], ["cgroup", "show", "NOSUCH"],
     ["policy", "explain", "--workload", "agent", "--provider", "openai", "--operation", "nosuch"],
     ["policy", "explain", "--workload", "agent", "--provider", "openai", "--operation", "nosuch", "--offline"],
-    ["flow", "show", "0"], ["workload", "of", "0"],
+    ["flow", "show", "0"], ["workload", "of", "0"], ["flow", "list", "--provider", "openia"],
+    ["flow", "list", "--workload", "agnet"], ["endpoint", "list", "--provider", "openia"],
 ], ids=" ".join)
 def test_wrong_usage_is_2_whoever_found_it(shared, words):
     if "--offline" in words:
@@ -64,7 +65,7 @@ def explain(**other):
     return words
 
 
-@pytest.mark.parametrize("words, said", [
+SAID = [
     (["cgroup", "show", "NOSUCH"], ['"NOSUCH" is no path below the cgroup mount', "egret cgroup tree"]),
     (["cgroup", "show", "/nosuch"], ["/nosuch: egret enforces no cgroup of that path", "egret cgroup tree"]),
     (["audit", "show", "NOSUCH"], ['request "NOSUCH"', "32 hex digits", "egret audit list"]),
@@ -75,10 +76,17 @@ def explain(**other):
     (explain(provider="openia"), ['provider "openia"', "openai", "more", "egret provider list"]),
     (explain(operation="chats"), ['operation "chats"', "chat", "egret provider show PROVIDER"]),
     ([*explain(workload="agnet"), "--offline"], ['workload "agnet"', "but agent", 'mean "agent"?']),
+    (["workload", "show", "agnet"], ['workload "agnet"', "but agent", 'mean "agent"?', "egret workload list"]),
+    (["status", "nobody"], ["nobody is one argument too many: egret status\n"]),
+    (["provider", "show", "openia"], ['provider "openia"', "more", "egret provider list"]),
+    (["flow", "list", "--workload", "agnet"], ['workload "agnet"', 'mean "agent"?']),
     (["audit", "list", "--workload"], ["--workload needs a value"]),
     (["run", "--workload", "--", "true"], ["--workload needs a value"]),
     (["daemon", "upgrade", "/bin/true"], ["/bin/true: it is no egretd", "name another file", "goes on as it was"]),
-], ids=lambda v: " ".join(v) if v[0] in ("cgroup", "audit", "event", "policy", "run", "daemon") else "")
+]
+
+
+@pytest.mark.parametrize("words, said", SAID, ids=[" ".join(words) for words, _ in SAID])
 def test_errors_name_the_object_and_what_to_do(shared, words, said):
     if "--offline" in words:
         words = [*words, "--policy", shared.policy_file]

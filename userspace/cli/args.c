@@ -56,9 +56,10 @@ void args_words(const char *synopsis, struct args *ret)
 
 static int usage(struct cli *cli, const char *problem, const char *word)
 {
-	return cli_usage(cli, "%s%s: egret %s%s%s %s", word, problem, cli->object->name,
-			 cli->command->name ? " " : "",
-			 cli->command->name ? cli->command->name : "", cli->command->args);
+	const struct command *c = cli->command;
+
+	return cli_usage(cli, "%s%s: egret %s%s%s%s%s", word, problem, cli->object->name,
+			 c->name ? " " : "", c->name ? c->name : "", *c->args ? " " : "", c->args);
 }
 
 static int find_option(const struct args *a, struct slice name)

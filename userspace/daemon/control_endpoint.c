@@ -12,6 +12,7 @@
 #include "dataplane/dataplane.h"
 #include "dataplane/inspect.h"
 #include "egret/rpc.h"
+#include "policy/question.h"
 
 struct listing {
 	struct monitor *m;
@@ -35,10 +36,15 @@ static int endpoint_row(void *ctx, const struct eg_endpoint_key *key, const stru
 static bool put_map(struct monitor *m, struct request *req)
 {
 	struct listing l = { .m = m, .req = req, .now_ns = clock_mono_us() * 1000 };
+	struct diag d = { 0 };
 	int r;
 
 	if (!request_string(req, "provider", &l.provider))
 		return false;
+	if (l.provider && question_provider(l.provider, m->edition->catalogue, &d) < 0) {
+		request_diag(req, "bad_request", &d);
+		return false;
+	}
 	r = inspect_endpoints(dataplane_inspect(m->dp), endpoint_row, &l);
 	if (r == 0)
 		return true;
@@ -126,19 +132,20 @@ void control_provider_show(void *ctx, struct request *req)
 {
 	struct monitor *m = ctx;
 	const struct catalogue_provider *p;
+	struct diag d = { 0 };
 	const char *name;
 	json_t *end;
 	int i;
 
 	if (!request_string(req, "name", &name))
 		return;
-	i = name ? catalogue_find_provider(m->edition->catalogue, slice_str(name)) : -1;
+	if (!name) {
+		request_error(req, "bad_request", "name: a provider's name is missing");
+		return;
+	}
+	i = question_provider(name, m->edition->catalogue, &d);
 	if (i < 0) {
-		request_error(
-			req, name ? "not_found" : "bad_request",
-			"provider %s: the catalogue has none of that name: see `egret provider "
-			"list`",
-			name ? name : "");
+		request_diag(req, "not_found", &d);
 		return;
 	}
 	p = catalogue_provider(m->edition->catalogue, (unsigned)i);

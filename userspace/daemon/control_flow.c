@@ -5,7 +5,9 @@
 #include "control/rows.h"
 #include "daemon/control.h"
 #include "daemon/gather.h"
+#include "daemon/edition.h"
 #include "identity/identity.h"
+#include "policy/question.h"
 
 /* A member as wanted; true when nothing is. */
 static bool is_wanted(const json_t *row, const char *member, const char *wanted)
@@ -27,11 +29,23 @@ static json_t *complete(struct monitor *m, json_t *row)
 	return json_incref(row);
 }
 
+/* A filter that nothing can pass is a typing error; not one that something has passed, which may be
+ * of before a reload. */
+static bool has_unknown(const struct edition *e, const char *workload, const char *provider,
+			struct diag *d)
+{
+	return (workload && question_workload(workload, e->policy, d) < 0) ||
+	       (provider && question_provider(provider, e->catalogue, d) < 0);
+}
+
 static void answer_list(struct monitor *m, struct request *req, json_t *const *stats, json_t *rows)
 {
 	const json_t *args = request_args(req);
 	const char *workload = json_string_value(json_object_get(args, "workload"));
 	const char *provider = json_string_value(json_object_get(args, "provider"));
+
+	struct diag d = { 0 };
+	bool any = false;
 
 	(void)stats;
 	for (size_t i = 0; i < json_array_size(rows); i++) {
@@ -39,10 +53,14 @@ static void answer_list(struct monitor *m, struct request *req, json_t *const *s
 
 		if (!is_wanted(row, "workload", workload) || !is_wanted(row, "provider", provider))
 			continue;
+		any = true;
 		if (request_row(req, complete(m, row)) < 0)
 			break;
 	}
-	request_end(req, NULL);
+	if (!any && has_unknown(m->edition, workload, provider, &d))
+		request_diag(req, "bad_request", &d);
+	else
+		request_end(req, NULL);
 }
 
 void control_flow_list(void *ctx, struct request *req)

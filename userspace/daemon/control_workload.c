@@ -9,6 +9,7 @@
 #include "daemon/edition.h"
 #include "daemon/gather.h"
 #include "identity/identity.h"
+#include "policy/question.h"
 
 static json_t *text(struct slice s)
 {
@@ -58,14 +59,12 @@ void control_workload_list(void *ctx, struct request *req)
 static void answer_show(struct monitor *m, struct request *req, json_t *const *stats, json_t *rows)
 {
 	const char *name = json_string_value(json_object_get(request_args(req), "name"));
-	int index = policy_find_workload(m->edition->policy, slice_str(name));
+	struct diag d = { 0 };
+	int index = question_workload(name, m->edition->policy, &d);
 
 	(void)stats;
 	if (index < 0)
-		request_error(req, "not_found",
-			      "workload %s: the policy has none of that name: see "
-			      "`egret workload list`",
-			      name);
+		request_diag(req, "not_found", &d);
 	else
 		request_end(req, row_of(m, (unsigned)index, rows));
 }

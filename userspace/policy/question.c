@@ -26,7 +26,7 @@ static void known_add(struct known *k, struct slice name)
 				 k->n ? ", " : "", SLICE_ARG(name));
 }
 
-/* WHAT "NAME": nobody has it, but a, b and 3 more; did you mean "b"? See `COMMAND` */
+/* WHAT "NAME": WHO has none of that name, but a, b and 3 more; did you mean "b"? See `COMMAND` */
 static int refuse(const struct known *k, struct diag *d, int error, const char *what,
 		  const char *name, const char *who, const char *command)
 {
@@ -35,41 +35,49 @@ static int refuse(const struct known *k, struct diag *d, int error, const char *
 	nearest_hint(&k->near, hint, sizeof(hint));
 	if (k->more)
 		(void)snprintf(more, sizeof(more), " and %u more", k->more);
-	(void)diag_at(d, 0, 0, "%s \"%.128s\": %s has none of that name, but %s%s%s%s `%s`", what,
-		      name, who, k->n ? k->text : "no other", more, hint, *hint ? " See" : ": see",
-		      command);
+	(void)diag_at(d, 0, 0, "%s \"%.128s\": %s has none of that name%s%s%s%s%s `%s`", what, name,
+		      who, k->n ? ", but " : ", nor any other", k->text, more, hint,
+		      *hint ? " See" : ": see", command);
 	return error;
 }
 
-static int no_workload(const struct question *q, const struct policy *p, struct diag *d)
+int question_workload(const char *name, const struct policy *p, struct diag *d)
 {
+	int found = policy_find_workload(p, slice_str(name));
 	struct known k = { .n = 0 };
 
-	nearest_init(&k.near, slice_str(q->workload));
+	if (found >= 0)
+		return found;
+	nearest_init(&k.near, slice_str(name));
 	for (unsigned i = 1; i < policy_workloads(p); i++)
 		known_add(&k, policy_workload_name(p, i));
-	return refuse(&k, d, -ENOENT, "workload", q->workload, "the policy", "egret workload list");
+	return refuse(&k, d, -ENOENT, "workload", name, "the policy", "egret workload list");
 }
 
-static int no_provider(const struct question *q, const struct catalogue *c, struct diag *d)
+int question_provider(const char *name, const struct catalogue *c, struct diag *d)
 {
+	int found = catalogue_find_provider(c, slice_str(name));
 	struct known k = { .n = 0 };
 
-	nearest_init(&k.near, slice_str(q->provider));
+	if (found >= 0)
+		return found;
+	nearest_init(&k.near, slice_str(name));
 	for (unsigned i = 0; i < catalogue_providers(c); i++)
 		known_add(&k, catalogue_provider(c, i)->name);
-	return refuse(&k, d, -ENOENT, "provider", q->provider, "the catalogue",
-		      "egret provider list");
+	return refuse(&k, d, -ENOENT, "provider", name, "the catalogue", "egret provider list");
 }
 
-static int no_operation(const struct question *q, const struct catalogue *c, struct diag *d)
+static int find_operation(const char *name, const struct catalogue *c, struct diag *d)
 {
+	int found = catalogue_find_kind(c, slice_str(name));
 	struct known k = { .n = 0 };
 
-	nearest_init(&k.near, slice_str(q->operation));
+	if (found >= 0)
+		return found;
+	nearest_init(&k.near, slice_str(name));
 	for (unsigned i = 0; i < catalogue_kinds(c); i++)
 		known_add(&k, catalogue_kind_name(c, i));
-	return refuse(&k, d, -EINVAL, "operation", q->operation, "the catalogue",
+	return refuse(&k, d, -EINVAL, "operation", name, "the catalogue",
 		      "egret provider show PROVIDER");
 }
 
@@ -87,16 +95,16 @@ static bool has_no_model(const struct catalogue *c, unsigned kind)
 int question_facts(const struct question *q, const struct policy *p, const struct catalogue *c,
 		   struct diag *d, struct policy_facts *ret)
 {
-	int workload = policy_find_workload(p, slice_str(q->workload));
-	int provider = catalogue_find_provider(c, slice_str(q->provider));
-	int kind = catalogue_find_kind(c, slice_str(q->operation));
+	int workload = question_workload(q->workload, p, d), provider, kind;
 
 	if (workload < 0)
-		return no_workload(q, p, d);
+		return workload;
+	provider = question_provider(q->provider, c, d);
 	if (provider < 0)
-		return no_provider(q, c, d);
+		return provider;
+	kind = find_operation(q->operation, c, d);
 	if (kind < 0)
-		return no_operation(q, c, d);
+		return kind;
 	*ret = (struct policy_facts){ .workload = (unsigned)workload,
 				      .provider = (unsigned)provider,
 				      .kind = (unsigned)kind,
