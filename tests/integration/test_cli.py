@@ -244,6 +244,9 @@ def test_export_writes_json_lines_and_csv(run_dir):
     table = list(csv.DictReader(io.StringIO(text, newline="")))
     assert len(table) == 2 and table[0]["model"] == RECORD["model"] and table[0]["total_us"] == "4200"
     assert table[0]["path"] == "'=1+1"  # no spreadsheet runs it
+    with FakeEgretd(run_dir, {"audit.list": rows()}):
+        done = egret("audit", "export", "--format", "csv", run_dir=run_dir)
+    assert done.stdout.startswith("request") and done.stdout.count("\n") == 1
 
 
 def test_a_full_disk_is_no_success(run_dir):

@@ -32,7 +32,7 @@ def test_run_is_named_once(shared):
 
 @pytest.mark.parametrize("words", [
     ["audit", "list", "--decision", "maybe"], ["audit", "tail", "--decision", "maybe"], ["audit", "show", "NOSUCH"],
-    ["audit", "list", "--limit", "x"], ["audit", "list", "--limit=x"], ["event", "list", "--reason", "nosuch"], ["cgroup", "show", "NOSUCH"],
+    ["audit", "export", "--format", "csv", "--decision", "maybe"], ["audit", "list", "--limit", "x"], ["audit", "list", "--limit=x"], ["event", "list", "--reason", "nosuch"], ["cgroup", "show", "NOSUCH"],
     ["policy", "explain", "--workload", "agent", "--provider", "openai", "--operation", "nosuch"],
     ["policy", "explain", "--workload", "agent", "--provider", "openai", "--operation", "nosuch", "--offline"],
     ["flow", "show", "0"], ["workload", "of", "0"], ["flow", "list", "--provider", "openia"],

@@ -100,26 +100,45 @@ static int do_show(struct cli *cli, const struct args *args)
 
 /* ---- export: as it comes, for files of any size ---- */
 
+struct export
+{
+	struct cli *cli;
+	bool has_header;
+};
+
 static int export_json(void *ctx, json_t *row)
 {
+	const struct export *e = ctx;
 	int r = json_dumpf(row, stdout, JSON_COMPACT);
 
 	(void)fputc('\n', stdout);
-	return r < 0 ? cli_fail(ctx, "failed", "cannot print a record") : 0;
+	return r < 0 ? cli_fail(e->cli, "failed", "cannot print a record") : 0;
+}
+
+/* Once, and not before it is known that there is an answer. */
+static void export_header(struct export *e)
+{
+	if (!e->has_header)
+		csv_header(stdout, record, ARRAY_SIZE(record));
+	e->has_header = true;
 }
 
 static int export_csv(void *ctx, json_t *row)
 {
-	return csv_row(stdout, row, record, ARRAY_SIZE(record)) < 0 ? cli_oom(ctx) : 0;
+	struct export *e = ctx;
+
+	export_header(e);
+	return csv_row(stdout, row, record, ARRAY_SIZE(record)) < 0 ? cli_oom(e->cli) : 0;
 }
 
 static int do_export(struct cli *cli, const struct args *args)
 {
 	const char *format = args_get(args, "--format");
 	bool is_csv = format && strcmp(format, "csv") == 0;
+	struct export e = { .cli = cli };
 	struct ask a = { .command = "audit.list",
 			 .on_row = is_csv ? export_csv : export_json,
-			 .ctx = cli };
+			 .ctx = &e };
 	json_t *end = NULL;
 	int r;
 
@@ -128,9 +147,9 @@ static int do_export(struct cli *cli, const struct args *args)
 	r = args_object(cli, args, filters, ARRAY_SIZE(filters), &a.args);
 	if (r < 0)
 		return r;
-	if (is_csv)
-		csv_header(stdout, record, ARRAY_SIZE(record));
 	r = ask(cli, &a, NULL, &end);
+	if (r == 0 && is_csv)
+		export_header(&e);
 	json_decref(end);
 	return r;
 }
