@@ -10,13 +10,13 @@ all: $(B)/egretd $(B)/egret
 
 $(B)/userspace/%.o: userspace/%.c
 	$(call say,CC,$<) mkdir -p $(@D)
-	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -ffunction-sections -MMD -MP -c $< -o $@
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(LTO_CC) -ffunction-sections -MMD -MP -c $< -o $@
 
 # llhttp comes as C sources in Debian's node-llhttp; its table for strict parsing is chosen here.
 $(B)/llhttp/%.o: /usr/share/llhttp/%.c
 	$(call say,CC,$<) mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) -DLLHTTP_STRICT_MODE=1 -std=gnu17 $(OPT) $(HARDEN) $(SANFLAGS) \
-		-ffunction-sections -c $< -o $@
+		$(LTO_CC) -ffunction-sections -c $< -o $@
 
 # Sources that include generated headers must wait for them.
 $(patsubst %.c,$(B)/%.o,$(wildcard userspace/dataplane/*.c userspace/daemon/*.c userspace/cli/*.c)): \
@@ -25,6 +25,8 @@ $(patsubst %.c,$(B)/%.o,$(wildcard userspace/dataplane/*.c userspace/daemon/*.c 
 $(B)/libegret.a: $(LIB_OBJ)
 	$(call say,AR,$@) rm -f $@
 	$(Q)$(AR) rcs $@ $^
+
+$(B)/egretd $(B)/egret: LDFLAGS := $(filter-out -fno-lto,$(LDFLAGS)) $(LTO)
 
 $(B)/egretd: $(EGRETD_OBJ) $(B)/libegret.a
 	$(call say,LD,$@)
