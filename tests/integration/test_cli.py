@@ -446,7 +446,12 @@ for d in /usr/local/share /etc/ssl /etc/ca-certificates; do
 done
 egret="{egret} --run-dir {run} -j ca"
 hash() {{ sha256sum /etc/ssl/certs/ca-certificates.crt; }}
+update-ca-certificates >&2  # what this machine has not linked yet is not egret's
 before=$(hash)
+all() {{ find /etc/ssl/certs -type l | sort; }}
+links=$(all)
+mkdir -p /etc/ca-certificates/update.d
+printf '#!/bin/sh\nexec cat >>{tmp}/hook' >/etc/ca-certificates/update.d/test; chmod +x /etc/ca-certificates/update.d/*
 ours() {{ cd /usr/local/share/ca-certificates; ls egret-*; cd /; }}
 $egret install; ours; $egret install >/dev/null
 openssl verify -CAfile /etc/ssl/certs/ca-certificates.crt {run}/ca.pem
@@ -454,6 +459,8 @@ head -n $(( $(wc -l <{run}/ca.pem) / 2 )) {run}/ca.pem >{run}/one.pem; mv {run}/
 $egret install >/dev/null; ours
 $egret uninstall; $egret uninstall
 test "$before" = "$(hash)" && echo same
+test "$links" = "$(all)" && echo "links too"
+cat {tmp}/hook
 """
 
 
@@ -469,7 +476,11 @@ def test_ca_install_and_uninstall_leave_the_store_as_it_was(run_dir, tmp_path):
     assert lines[1:3] == ["egret-ca-1.crt", "egret-ca-2.crt"] and lines[3].endswith("OK")
     assert lines[4] == "egret-ca-1.crt"  # a certificate whose overlap ended goes
     assert len(json.loads(lines[5])["removed"]) == 1 and json.loads(lines[6])["removed"] == []
-    assert lines[7] == "same"
+    assert lines[7:9] == ["same", "links too"]
+    # What keeps a store of its own, as Java does, is told both ways.
+    told = [line for line in lines[9:] if "egret" in line]
+    one, two = (f"/etc/ssl/certs/egret-ca-{n}.pem" for n in (1, 2))
+    assert told == ["+" + one, "+" + two, "-" + two, "-" + one]
 
 
 def test_completion_offers_what_the_tables_say():

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -11,13 +12,13 @@
 
 static const struct store stores[] = {
 	{ "debian", "/usr/local/share/ca-certificates", "/etc/ssl/certs/ca-certificates.crt",
-	  "/usr/sbin/update-ca-certificates", NULL },
+	  "/usr/sbin/update-ca-certificates", NULL, "/etc/ca-certificates.conf" },
 	{ "fedora", "/etc/pki/ca-trust/source/anchors", "/etc/pki/tls/certs/ca-bundle.crt",
-	  "/usr/bin/update-ca-trust", "extract" },
+	  "/usr/bin/update-ca-trust", "extract", NULL },
 	{ "suse", "/etc/pki/trust/anchors", "/etc/ssl/ca-bundle.pem",
-	  "/usr/sbin/update-ca-certificates", NULL },
+	  "/usr/sbin/update-ca-certificates", NULL, NULL },
 	{ "arch", "/etc/ca-certificates/trust-source/anchors", "/etc/ssl/certs/ca-certificates.crt",
-	  "/usr/bin/update-ca-trust", NULL },
+	  "/usr/bin/update-ca-trust", NULL, NULL },
 };
 
 const struct store *store_find(void)
@@ -59,7 +60,7 @@ static int write_file(const struct store *s, unsigned n, struct slice text, stru
 	return 0;
 }
 
-/* Removes files from N on; the names go to `files` when it is not NULL. */
+/* Removes files from N on, and adds their paths to `files`. */
 static int remove_files(const struct store *s, unsigned from, json_t *files, struct diag *d)
 {
 	char path[160];
@@ -67,29 +68,61 @@ static int remove_files(const struct store *s, unsigned from, json_t *files, str
 	for (unsigned n = from; n <= STORE_FILES_MAX; n++) {
 		file_name(s, n, "", path, sizeof(path));
 		if (unlink(path) == 0)
-			(void)(files && json_array_append_new(files, json_string(path)));
+			(void)json_array_append_new(files, json_string(path));
 		else if (errno != ENOENT)
 			return fail(d, "remove", path);
 	}
 	return 0;
 }
 
-static int run_update(const struct store *s, struct diag *d)
+/* The list of what is chosen, as it is, and after it what has been removed as not chosen: a file
+ * that has no name, for the program alone. -EBADF: there is no such list. */
+static int open_choice(const struct store *s, const json_t *removed, struct buf *text)
 {
-	char *const argv[] = { (char *)(uintptr_t)s->update, (char *)(uintptr_t)s->argument, NULL };
-	char path[] = "PATH=/usr/sbin:/usr/bin:/sbin:/bin";
-	char *const env[] = { path, NULL };
-	int status = 0;
-	pid_t pid = fork();
+	int fd = -EBADF, r = s->choice ? pem_read_file(s->choice, text) : -ENOENT;
 
+	for (size_t i = 0; r == 0 && i < json_array_size(removed); i++)
+		r = buf_printf(text, "\n!%s\n",
+			       strrchr(json_string_value(json_array_get(removed, i)), '/') + 1);
+	if (r == 0)
+		fd = memfd_create("egret-ca", 0);
+	if (fd >= 0 && write(fd, buf_slice(text).p, buf_len(text)) != (ssize_t)buf_len(text))
+		cleanup_close(&fd);
+	return fd < 0 ? -EBADF : fd;
+}
+
+static void become_update(const struct store *s, int choice)
+{
+	char path[] = "PATH=/usr/sbin:/usr/bin:/sbin:/bin";
+	char option[] = "--certsconf", file[32];
+	char *const env[] = { path, NULL };
+	char *const plain[] = { (char *)(uintptr_t)s->update, (char *)(uintptr_t)s->argument,
+				NULL };
+	char *const chosen[] = { (char *)(uintptr_t)s->update, option, file, NULL };
+
+	(void)snprintf(file, sizeof(file), "/proc/self/fd/%d", choice);
+	/* Its report is not this command's answer. */
+	(void)dup2(STDERR_FILENO, STDOUT_FILENO);
+	(void)execve(s->update, choice < 0 ? plain : chosen, env);
+	_exit(127);
+}
+
+/* `removed`: paths of files of ours that are no more. */
+static int run_update(const struct store *s, const json_t *removed, struct diag *d)
+{
+	struct buf text = { 0 };
+	_cleanup_close_ int choice = -EBADF;
+	int status = 0;
+	pid_t pid;
+
+	if (json_array_size(removed))
+		choice = open_choice(s, removed, &text);
+	buf_release(&text);
+	pid = fork();
 	if (pid < 0)
 		return fail(d, "run", s->update);
-	if (pid == 0) {
-		/* Its report is not this command's answer. */
-		(void)dup2(STDERR_FILENO, STDOUT_FILENO);
-		(void)execve(s->update, argv, env);
-		_exit(127);
-	}
+	if (pid == 0)
+		become_update(s, choice);
 	while (waitpid(pid, &status, 0) < 0)
 		if (errno != EINTR)
 			return fail(d, "wait for", s->update);
@@ -120,6 +153,7 @@ static int check_bundle(const struct store *s, struct slice pem, struct diag *d)
 int store_install(const struct store *s, struct slice pem, json_t *files, struct diag *d)
 {
 	struct slice rest = pem, before;
+	json_t *gone = json_array();
 	struct buf der;
 	unsigned n = 0;
 	char path[160];
@@ -143,9 +177,10 @@ int store_install(const struct store *s, struct slice pem, json_t *files, struct
 	if (r == 0 && n == 0)
 		r = diag_at(d, 0, 0, "the CA's file holds no certificate");
 	if (r == 0)
-		r = remove_files(s, n + 1, NULL, d);
+		r = remove_files(s, n + 1, gone, d);
 	if (r == 0)
-		r = run_update(s, d);
+		r = run_update(s, gone, d);
+	json_decref(gone);
 	return r < 0 ? r : check_bundle(s, pem, d);
 }
 
@@ -155,5 +190,5 @@ int store_uninstall(const struct store *s, json_t *files, struct diag *d)
 
 	if (r < 0 || json_array_size(files) == 0)
 		return r;
-	return run_update(s, d);
+	return run_update(s, files, d);
 }

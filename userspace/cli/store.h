@@ -18,6 +18,9 @@ struct store {
 	const char *bundle; /* what programs read */
 	const char *update; /* the program that makes it */
 	const char *argument; /* of it, or NULL */
+	/* The file that lists what is chosen, where the program says of nothing else that it goes:
+	 * to its hooks (Java's store is one) and to itself, so that links stay. NULL: it looks. */
+	const char *choice;
 };
 
 /* By what exists here; NULL: of no kind that is known. */
