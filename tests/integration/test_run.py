@@ -18,7 +18,10 @@ CURL = ["curl", "-sS", "https://api.openai.com/v1/models"]
 @pytest.fixture(scope="module")
 def shared():
     with World() as world:
-        policy = agent_policy(world, workloads={"research": RUN, "other": RUN})
+        policy = agent_policy(world, workloads={
+            "research": RUN, "other": RUN, "placed": {"match": [{"cgroup": "/elsewhere"}, {"unit": "a.service"}]},
+            "program": {"match": [{"run": True, "exe": "/usr/bin/curl"}]}, "bins": {"match": [{"user": "bin"}]}, "late": RUN})
+        policy["workloads"]["agent"]["match"] += RUN["match"]
         policy["rules"].append({"id": "research", "when": {"workload": "research"}, "allow": {}})
         allowed = [{"user": "nobody", "workloads": ["research"]}, {"user": "bin", "workloads": ["*"]}]
         daemon = Daemon(world, policy, settings={"run": allowed}).start()
@@ -61,6 +64,18 @@ def test_nobody_becomes_a_workload_that_is_not_theirs(egret, sim, uid, workload)
     done = egret.as_workload(workload, CURL, uid=uid)
     assert done.returncode != 0 and done.stdout == "" and "`run` in egret.json" in done.stderr
     assert sim.requests() == []
+
+
+@pytest.mark.parametrize("uid, workload, why", [
+    (0, "placed", "nothing in \"match\" of workload \"placed\" holds"), (0, "bins", "add { \"run\": true }"),
+    (BIN_USER, "late", "would be workload \"bins\""), (BIN_USER, "bins", None), (0, "late", None), (0, "program", None)])
+def test_who_would_not_be_it_is_told_so_before(egret, uid, workload, why):
+    """It was `unknown` or another workload, without a word."""
+    done = egret.as_workload(workload, CURL, uid=uid)
+    if why:
+        assert done.returncode == 1 and why in done.stderr and done.stdout == ""
+    else:
+        assert egret.record()["workload"] == workload, done.stderr
 
 
 @pytest.mark.parametrize("wanted, becomes", [("research", True), ("other", False)])

@@ -160,6 +160,31 @@ static bool may_become(const struct monitor *m, const struct control_peer *peer,
 	       (may_leave_run(m, peer, workload) && may_leave_cgroup(m, peer, workload));
 }
 
+/* Somebody who is to be a workload and would be another, or nobody, had better know it now. */
+static bool can_be(struct monitor *m, struct request *req, const char *workload)
+{
+	const struct policy *p = m->edition->policy;
+	const struct control_peer *peer = request_peer(req);
+	uint32_t first;
+	int r = identity_may_run(m->identity,
+				 (uint32_t)policy_find_workload(p, slice_str(workload)), peer->uid,
+				 peer->gid, &first);
+
+	if (r == -EEXIST)
+		request_error(req, "not_allowed",
+			      "a command of user %u would be workload \"" SLICE_FMT
+			      "\", which comes before \"%s\" in the policy and matches it too: "
+			      "move \"%s\" up there",
+			      peer->uid, SLICE_ARG(policy_workload_name(p, first)), workload,
+			      workload);
+	else if (r < 0)
+		request_error(req, "not_allowed",
+			      "nothing in \"match\" of workload \"%s\" holds for a command that "
+			      "user %u runs: add { \"run\": true } to it in the policy",
+			      workload, peer->uid);
+	return r == 0;
+}
+
 void control_run(void *ctx, struct request *req)
 {
 	const struct control_peer *peer = request_peer(req);
@@ -193,6 +218,8 @@ void control_run(void *ctx, struct request *req)
 			      workload);
 		return;
 	}
+	if (!can_be(m, req, workload))
+		return;
 	r = runs_enter(m->runs, workload, peer->pid, peer->pidfd, peer->uid, dir, sizeof(dir));
 	if (r < 0) {
 		refuse(req, r);

@@ -255,6 +255,40 @@ uint32_t identity_cgroup_workload(const struct identity *id, struct slice path)
 									     : 0;
 }
 
+int identity_may_run(const struct identity *id, uint32_t index, uint32_t uid, uint32_t gid,
+		     uint32_t *ret_first)
+{
+	const struct selectors *s = id->selectors;
+	struct selectors_found found[SELECTORS_FOUND_MAX];
+	struct exe none = { .fd = -EBADF };
+	struct place place;
+	struct selectors_facts facts = { .place = &place, .uid = uid, .gid = gid, .exe = &none };
+	const char *attached = id->cgroups.attached;
+	char path[CGROUPFS_PATH_MAX];
+	size_t n;
+
+	*ret_first = 0;
+	if (!s || index == 0 || index >= s->n_workloads)
+		return -ENOENT;
+	n = (size_t)snprintf(path, sizeof(path), "%s%s" SLICE_FMT "/0",
+			     strcmp(attached, "/") == 0 ? "" : attached, id->run,
+			     SLICE_ARG(s->workloads[index].name));
+	if (n >= sizeof(path))
+		return -ENOENT;
+	facts.cgroup = slice_str(path);
+	facts.below = cgroupfs_below(&id->cgroups, facts.cgroup);
+	facts.run = run_of(id, facts.below);
+	place_of(facts.below, &place);
+	n = selectors_find(s, &facts, found);
+	/* One that asks for a program may not hold; whose entry does so is not found at all. */
+	if (n && found[0].workload < index && !s->workloads[found[0].workload].n_programs) {
+		*ret_first = found[0].workload;
+		return -EEXIST;
+	}
+	facts.any_program = true;
+	return selectors_may_be(s, index, &facts) ? 0 : -ENOENT;
+}
+
 static void evidence_done(struct evidence *e)
 {
 	exe_done(&e->exe);

@@ -64,5 +64,10 @@ int identity_cgroup_path(struct identity *id, uint64_t cgroup, char *ret, size_t
 /* The workload that a cgroup is by its path alone (below the mount of cgroup2): the first of which
  * an entry holds without a look at user, group or program. 0: none. */
 uint32_t identity_cgroup_workload(const struct identity *id, struct slice path);
+/* Whether a command that `egret run` starts for a user can be workload `index`, as far as its
+ * program is not what decides. -ENOENT: no entry of it holds there. -EEXIST: that of *ret_first,
+ * which comes before it, holds as well. */
+int identity_may_run(const struct identity *id, uint32_t index, uint32_t uid, uint32_t gid,
+		     uint32_t *ret_first) _must_check_;
 /* One line a person can read of what workload `index` matches; "" for `unknown`. */
 const char *identity_match_text(const struct identity *id, unsigned index);

@@ -112,7 +112,7 @@ static enum holds selector_holds(const struct selectors *s, const struct selecto
 	if (engine == HOLDS_NOT)
 		return HOLDS_NOT;
 	/* Last: it asks the kernel. */
-	if (sel->exe.n &&
+	if (sel->exe.n && !f->any_program &&
 	    !(path_holds(sel->exe, slice_str(f->exe->path)) && exe_is_at_its_path(f->exe)))
 		return HOLDS_NOT;
 	return engine;
@@ -208,6 +208,14 @@ size_t selectors_find(const struct selectors *s, const struct selectors_facts *f
 	try_key(s, SELECTORS_BY_GROUP, slice_of(&f->gid, sizeof(f->gid)), f, &found);
 	try_chain(s, s->patterns, f, &found);
 	return found.n;
+}
+
+bool selectors_may_be(const struct selectors *s, uint32_t workload, const struct selectors_facts *f)
+{
+	for (size_t i = 0; i < s->n; i++)
+		if (s->all[i].workload == workload && selector_holds(s, &s->all[i], f) != HOLDS_NOT)
+			return true;
+	return false;
 }
 
 enum selectors_program_state selectors_program(const struct selectors *s, uint32_t workload,

@@ -81,6 +81,7 @@ struct selectors_facts {
 	const struct engine_facts *engine; /* NULL: nothing is known from an engine */
 	bool engine_troubled; /* it may know the container and could not say: see in_doubt */
 	bool cgroup_alone; /* nothing else is known: entries that ask for more do not hold */
+	bool any_program; /* which is not known yet: entries hold whatever they ask for */
 };
 
 struct selectors_found {
@@ -92,6 +93,10 @@ struct selectors_found {
 /* Workloads of which one entry holds, ascending, at most SELECTORS_FOUND_MAX of the first ones. */
 size_t selectors_find(const struct selectors *s, const struct selectors_facts *f,
 		      struct selectors_found ret[SELECTORS_FOUND_MAX]);
+
+/* Whether some entry of one workload holds, or may. Looks at every entry of the policy. */
+bool selectors_may_be(const struct selectors *s, uint32_t workload,
+		      const struct selectors_facts *f);
 
 enum selectors_program_state {
 	SELECTORS_PROGRAM_HOLDS,
