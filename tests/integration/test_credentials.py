@@ -125,6 +125,29 @@ def test_a_file_named_after_provider_and_name_is_a_further_key(make_daemon, worl
     assert workload.call("POST", "/v1/chat/completions", CHAT).status == 403
 
 
+def test_a_rule_whose_credential_nobody_has_is_told(make_daemon, world, tmp_path):
+    rule = {"id": "research", "when": {"workload": "agent", "operation": ["chat"]}, "allow": {"credential": "openai.research"}}
+    policy = agent_policy(world, rule)
+    daemon = make_daemon(policy).start()
+    said = 'rule "research" gives credential "openai.research", which nobody has'
+
+    def checked():
+        done = daemon.run_egret("-j", "check")
+        return [(row["state"], row["text"]) for row in json.loads(done.stdout) if row["name"] == "policy"]
+
+    [(state, text)] = checked()
+    assert state == "warn" and text.startswith(said)
+    (tmp_path / "p.json").write_text(json.dumps(policy))
+    for command in "check", "load":
+        done = daemon.run_egret("policy", command, tmp_path / "p.json")
+        assert done.returncode == 0 and said in done.stderr
+        [text] = daemon.egret("policy", command, tmp_path / "p.json")["warnings"]
+        assert text.startswith(said)
+    daemon.put_credential("openai.research", "sk-proj-the-research-departments-key-555555555")
+    daemon.egret("credential", "reload")
+    assert checked() == [] and "warnings" not in daemon.egret("policy", "check", tmp_path / "p.json")
+
+
 def test_connections_of_one_key_never_carry_another(make_daemon, world):
     second = "sk-proj-the-research-departments-key-555555555"
     world.sim.ask("keys", provider="openai", keys=[KEYS["openai"], second])

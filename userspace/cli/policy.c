@@ -82,6 +82,14 @@ static int put_policy(struct cli *cli, const char *file, struct ask *a)
 		       : 0;
 }
 
+static void note_warnings(struct cli *cli, const json_t *end)
+{
+	const json_t *texts = json_object_get(end, "warnings");
+
+	for (size_t i = 0; i < json_array_size(texts); i++)
+		cli_note(cli, "%s", json_string_value(json_array_get(texts, i)));
+}
+
 /* dead NULL: there must be a daemon. */
 static int ask_about_file(struct cli *cli, const char *command, const char *file, struct diag *dead)
 {
@@ -93,6 +101,7 @@ static int ask_about_file(struct cli *cli, const char *command, const char *file
 		r = ask(cli, &a, dead, &end);
 	else
 		json_decref(a.args);
+	note_warnings(cli, end);
 	if (r == 0)
 		r = out_object(cli, end, fields, ARRAY_SIZE(fields));
 	json_decref(end);

@@ -7,6 +7,7 @@
 #include "daemon/answer.h"
 #include "daemon/children.h"
 #include "daemon/control.h"
+#include "daemon/credential_rules.h"
 #include "daemon/credentials.h"
 #include "daemon/edition.h"
 #include "daemon/endpoints.h"
@@ -171,6 +172,17 @@ static json_t *check_backstop(struct monitor *m)
 		   (unsigned long long)c.dropped);
 }
 
+static int put_texts(struct request *req, const char *name, const char *advice, json_t *texts)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < json_array_size(texts); i++)
+		r = request_row(req, row(name, WARN, advice, "%s",
+					 json_string_value(json_array_get(texts, i))));
+	json_decref(texts);
+	return r;
+}
+
 void control_check(void *ctx, struct request *req)
 {
 	static json_t *(*const checks[])(struct monitor * m) = {
@@ -178,14 +190,14 @@ void control_check(void *ctx, struct request *req)
 		check_pins,	check_counts,	check_namespaces, check_backstop,
 	};
 	struct monitor *m = ctx;
-	json_t *warnings = warnings_json(m->warnings);
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(checks); i++)
 		r = request_row(req, checks[i](m));
-	for (size_t i = 0; r == 0 && i < json_array_size(warnings); i++)
-		r = request_row(req, row("warning", WARN, NULL, "%s",
-					 json_string_value(json_array_get(warnings, i))));
-	json_decref(warnings);
+	if (r == 0)
+		r = put_texts(req, "policy", "`egret credential list` says which there are",
+			      credential_rules_unserved(m->edition->policy, m->credentials));
+	if (r == 0)
+		r = put_texts(req, "warning", NULL, warnings_json(m->warnings));
 	request_end(req, NULL);
 }

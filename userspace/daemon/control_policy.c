@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "daemon/control.h"
+#include "daemon/credential_rules.h"
 #include "daemon/edition.h"
 #include "daemon/reload.h"
 #include "identity/identity.h"
@@ -46,6 +47,17 @@ static json_t *counts(const struct edition *e)
 			 "rules", (json_int_t)policy_rules(e->policy));
 }
 
+/* What is sound and will still surprise somebody. */
+static json_t *judged(const struct monitor *m, const struct edition *e)
+{
+	json_t *end = counts(e), *texts = credential_rules_unserved(e->policy, m->credentials);
+
+	if (json_array_size(texts))
+		(void)json_object_set(end, "warnings", texts);
+	json_decref(texts);
+	return end;
+}
+
 static int compile(struct monitor *m, const struct given *g, struct diag *d, struct edition **ret)
 {
 	const struct edition_from from = { .catalogue = &m->config->catalogue,
@@ -76,7 +88,7 @@ void control_policy_check(void *ctx, struct request *req)
 	if (r < 0)
 		request_diag(req, "bad_policy", &d);
 	else
-		request_end(req, counts(e));
+		request_end(req, judged(m, e));
 	(void)edition_free(e);
 }
 
@@ -98,7 +110,7 @@ void control_policy_load(void *ctx, struct request *req)
 		request_diag(req, "bad_policy", &d);
 		return;
 	}
-	end = counts(m->edition);
+	end = judged(m, m->edition);
 	(void)json_object_set_new(end, "source", json_string(m->edition->source));
 	(void)json_object_set_new(end, "generation", json_integer(m->edition->generation));
 	request_end(req, end);

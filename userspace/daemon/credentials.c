@@ -325,6 +325,14 @@ json_t *credentials_row(const struct credentials *c, size_t i)
 	return row;
 }
 
+bool credentials_has(const struct credentials *c, struct slice id)
+{
+	for (const struct entry *e = c->head; e; e = e->next)
+		if (slice_eq(slice_str(e->id), id))
+			return true;
+	return false;
+}
+
 json_t *credentials_of(const struct credentials *c, const char *provider)
 {
 	json_t *ids = json_array();

@@ -36,5 +36,7 @@ size_t credentials_total(const struct credentials *c);
 size_t credentials_loaded(const struct credentials *c);
 /* Row i of `credential list`; NULL past the end or out of memory. */
 json_t *credentials_row(const struct credentials *c, size_t i);
+/* Somebody's, read or not. */
+bool credentials_has(const struct credentials *c, struct slice id);
 /* An array of ids for a provider. */
 json_t *credentials_of(const struct credentials *c, const char *provider) _must_check_;

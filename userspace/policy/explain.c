@@ -112,6 +112,7 @@ int policy_explain(const struct policy *p, const struct policy_facts *facts, pol
 			.id = image_text(&p->im, rule->id),
 			.effect = deny ? "deny" : "allow",
 			.shadow = shadow,
+			.credential = image_text(&p->im, rule->credential),
 		};
 		int r;
 

@@ -9,6 +9,7 @@ struct policy_explained {
 	struct slice id;
 	const char *effect; /* "allow" or "deny" */
 	bool shadow;
+	struct slice credential; /* that it gives; empty: the provider's default */
 	bool applies; /* every condition holds */
 	bool is_open; /* every one that could be judged: no model was given, and it wants one */
 	const char *failed; /* "workload", "label", "provider", "trust", "model", "operation"; NULL:
