@@ -7,6 +7,7 @@ import pytest
 
 from lib.daemon import Daemon
 from lib.system import PYTHON
+from lib.world import PROVIDERS
 
 POLICY = {"workloads": {"load": {"match": [{"cgroup": "/load"}]}}, "rules": []}
 
@@ -76,11 +77,44 @@ def test_check_tells_held_hooks_from_released_ones(world, daemon):
     found = {row["name"]: row for row in json.loads(done.stdout)}
     assert done.returncode == 1 and found["daemon"]["state"] == "fail"
     assert found["hooks attached"]["state"] == "ok" and str(world.cgroup) in found["hooks attached"]["text"]
+    assert "is refused meanwhile" in found["daemon"]["advice"]
     release(daemon)
     found = {row["name"]: row for row in json.loads(daemon.run_egret("-j", "check").stdout)}
-    assert found["hooks attached"]["state"] == "fail"
+    assert found["hooks attached"]["state"] == "fail" and "nothing is enforced" in found["hooks attached"]["advice"]
+    assert found["daemon"]["advice"] == "nothing is enforced until it runs"
     done = daemon.run_egret("prog", "list")
     assert done.returncode == 1 and "the pins do not help" in done.stderr
+
+
+def test_enforcement_of_a_dead_daemon_can_be_taken_away(world, daemon):
+    """By root, and by nobody while a daemon lives that only cannot be reached."""
+    def reaches():
+        return world.run_in(world.load, [PYTHON, "-c", f"import socket; socket.create_connection(('{PROVIDERS}', 443), 5)"]).returncode == 0
+
+    socket = daemon.run_dir / "control.sock"
+    socket.rename(socket.with_suffix(".away"))
+    done = daemon.run_egret("daemon", "stop", "--release")
+    assert done.returncode == 1 and "another egretd" in done.stderr
+    socket.with_suffix(".away").rename(socket)
+    assert all(p["attached"] for p in daemon.egret("prog", "list"))
+    daemon.kill()
+    assert not reaches()
+    assert daemon.run_egret("daemon", "stop").returncode == 1
+    done = daemon.run_egret("daemon", "stop", "--release", uid=65534)
+    assert done.returncode == 1 and "run it as root" in done.stderr and not reaches()
+    done = daemon.run_egret("-j", "daemon", "stop", "--release")
+    assert json.loads(done.stdout) == {"released": True} and "nothing is enforced now" in done.stderr
+    assert reaches() and not (daemon.run_dir / "bpf").exists()
+    done = daemon.run_egret("-j", "daemon", "stop", "--release")
+    assert json.loads(done.stdout) == {"released": False} and "has left nothing" in done.stderr
+
+
+def test_check_by_a_user_who_may_not_ask_says_that_and_no_guess(world, daemon):
+    found = {row["name"]: row for row in json.loads(daemon.run_egret("-j", "check", uid=65534).stdout)}
+    assert found["daemon"]["state"] == "warn" and "user 65534 may not do this" in found["daemon"]["text"]
+    assert found["hooks attached"]["state"] == "warn" and "as root" in found["hooks attached"]["advice"]
+    assert found["listener ipv4"]["state"] == found["listener ipv6"]["state"] == "ok"
+    assert not [row for row in found.values() if "is away" in row["text"] or "attached to" in row["text"]]
 
 
 RIVAL = """

@@ -8,6 +8,7 @@
 
 #include "cli/ask.h"
 #include "cli/objects.h"
+#include "cli/pinned.h"
 #include "cli/text.h"
 
 #define TEXT_MAX 1024
@@ -78,23 +79,46 @@ static int on_daemon_row(void *ctx, json_t *row)
 		       text_of(row, "advice"));
 }
 
-/* A failure to ask is a finding here, not the end of the command. */
+/* A failure to ask is a finding here, not the end of the command. Who may not ask has found nothing
+ * wrong. */
 static int absorb(struct check *c, const char *name)
 {
 	_cleanup_free_ char *message = NULL;
-	const char *text = text_of(c->cli->error, "message");
+	const char *text = text_of(c->cli->error, "message"),
+		   *reason = text_of(c->cli->error, "reason");
+	enum check_state state = CHECK_FAIL;
 
+	if (reason && strcmp(reason, "not_allowed") == 0) {
+		c->may_not_ask = true;
+		state = CHECK_WARN;
+	}
 	message = strdup(text ? text : "cannot ask egretd");
 	json_decref(c->cli->error);
 	c->cli->error = NULL;
 	c->cli->status = 0;
-	return message ? check_row(c, name, CHECK_FAIL, NULL, "%s", message) : cli_oom(c->cli);
+	return message ? check_row(c, name, state, NULL, "%s", message) : cli_oom(c->cli);
 }
 
 /* While names are resolved, those that are known are served. */
 static bool is_up(const char *phase)
 {
 	return phase && (strcmp(phase, "serving") == 0 || strcmp(phase, "resolving") == 0);
+}
+
+/* Whether a daemon that is no more still enforces: as far as this user can see. */
+static const char *while_dead(const struct check *c)
+{
+	_cleanup_(pinned_close) struct inspect *in = NULL;
+	struct diag d = { 0 };
+	char dir[256];
+	int r = cli_path(c->cli, "bpf", dir, sizeof(dir)) ? inspect_open(dir, &d, &in) : -EINVAL;
+
+	if (r == 0)
+		return "governed traffic of enforced cgroups is refused meanwhile; `egret daemon "
+		       "stop --release` would end that";
+	return r == -ENOENT ? "nothing is enforced until it runs"
+			    : "run `egret check` as root to see "
+			      "whether anything is enforced";
 }
 
 int check_daemon(struct check *c)
@@ -107,9 +131,7 @@ int check_daemon(struct check *c)
 	int r = ask(c->cli, &status, &dead, &end);
 
 	if (r == ASK_DEAD)
-		return check_row(c, "daemon", CHECK_FAIL,
-				 "governed traffic of enforced cgroups is refused meanwhile", "%s",
-				 dead.text);
+		return check_row(c, "daemon", CHECK_FAIL, while_dead(c), "%s", dead.text);
 	if (r < 0)
 		return absorb(c, "daemon");
 	c->has_daemon = true;

@@ -15,6 +15,7 @@ struct check {
 	bool has_failed;
 	char cgroup[256]; /* where enforcement is, as the daemon says; empty: it does not */
 	bool has_daemon;
+	bool may_not_ask; /* egretd is there, and does not answer this user */
 	long long daemon_pid; /* 0: it does not say */
 };
 

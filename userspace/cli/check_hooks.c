@@ -84,6 +84,9 @@ int check_hooks(struct check *c)
 				 geteuid() == 0 ? NULL : "run `egret check` as root",
 				 "cannot read the pins in %s: %s", dir,
 				 d.text[0] ? d.text : strerror(-r));
+	if (c->may_not_ask && !in)
+		return check_row(c, "hooks attached", CHECK_WARN, "run `egret check` as root",
+				 "only egretd knows which cgroup they are on");
 	r = find_cgroup(c, in, cgroup, sizeof(cgroup));
 	if (r < 0)
 		return check_row(c, "hooks attached", CHECK_FAIL, NULL, "no cgroup to look at: %s",
@@ -139,17 +142,18 @@ static bool shares_netns(const struct check *c)
 static int check_listener(struct check *c, const char *name, const char *path)
 {
 	struct listener l = { 0 };
+	bool is_there;
 
 	find_listener(path, &l);
 	if (l.found && l.uid != 0)
 		return check_row(c, name, CHECK_FAIL, "find it with `ss -ltnp` and move it",
 				 "port %d belongs to a process of user %u, not to egretd",
 				 EG_PROXY_PORT, l.uid);
+	is_there = c->has_daemon || c->may_not_ask;
 	if (l.found)
-		return check_row(c, name, c->has_daemon ? CHECK_OK : CHECK_WARN,
-				 c->has_daemon ? NULL : "find it with `ss -ltnp`",
-				 c->has_daemon ? "port %d"
-					       : "port %d is taken while egretd is away",
+		return check_row(c, name, is_there ? CHECK_OK : CHECK_WARN,
+				 is_there ? NULL : "find it with `ss -ltnp`",
+				 is_there ? "port %d" : "port %d is taken while egretd is away",
 				 EG_PROXY_PORT);
 	if (!c->has_daemon || !shares_netns(c))
 		return check_row(

@@ -4,12 +4,12 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mount.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 
 #include "daemon/trusted.h"
 #include "dataplane/cgroup.h"
+#include "dataplane/dataplane.h"
 
 int state_directories(const struct config *c, struct diag *d)
 {
@@ -56,10 +56,8 @@ void state_unmount_pins(const struct config *c)
 {
 	char path[4352];
 
-	/* Busy when another daemon has started meanwhile: then it is that one's. */
 	(void)snprintf(path, sizeof(path), "%s/bpf", c->run_dir);
-	if (umount2(path, UMOUNT_NOFOLLOW) == 0)
-		(void)rmdir(path);
+	dataplane_bpffs_unmount(path);
 }
 
 static int make_below(const char *cgroup, const char *name, char *to, size_t size)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Attaches, updates in place, releases. Links are pinned as soon as they exist, in the order of
+ * Attaches, updates in place. Links are pinned as soon as they exist, in the order of
  * EG_PROGS (the gate first), so that whatever interrupts this refuses and never lets through.
  */
 #include <bpf/bpf.h>
@@ -106,36 +106,4 @@ int dataplane_attach(struct dataplane *dp, struct diag *d)
 	if (r == 0)
 		r = veth_adopt(dp, d);
 	return r < 0 ? r : say_layouts(dp, d);
-}
-
-/* Redirects end first and the gate last: on the way, governed connections are refused. */
-int dataplane_release(struct dataplane *dp, struct diag *d)
-{
-	char path[4096];
-	int r;
-
-	for (unsigned i = PINS_PROG_COUNT; i-- > 0;) {
-		if (dp->in.link[i] < 0)
-			continue;
-		if (bpf_link_detach(dp->in.link[i]) < 0 && errno != ENOLINK)
-			return fail(dp, d, -errno, "detach", i);
-		r = pins_path(dp->pins, pins_prog_name(i), path, sizeof(path));
-		if (r < 0)
-			return fail(dp, d, r, "unpin", i);
-		if (unlink(path) < 0 && errno != ENOENT)
-			return fail(dp, d, -errno, "unpin", i);
-		cleanup_close(&dp->in.link[i]);
-		dp->in.link[i] = -EBADF;
-	}
-	r = veth_release(dp, d);
-	if (r < 0)
-		return r;
-	r = layouts_remove(dp->pins);
-	if (r == 0)
-		r = pins_path(dp->pins, NULL, path, sizeof(path));
-	if (r == 0 && rmdir(path) < 0 && errno != ENOENT)
-		r = -errno;
-	if (r < 0)
-		(void)diag_at(d, 0, 0, "cannot remove %s: %s", path, strerror(-r));
-	return r;
 }

@@ -60,6 +60,8 @@ struct dataplane_opts {
  * with the last mount, and enforcement with them.
  */
 int dataplane_bpffs_mount(const char *dir, uid_t owner, struct diag *d) _must_check_;
+/* After a release; leaves it to another daemon that has it open. */
+void dataplane_bpffs_unmount(const char *dir);
 
 /* -EBUSY: another instance holds the lock. -EPROTO: pins of another ABI version. -EXDEV: pins are
  * attached to another cgroup. Everything else: -errno; `d` has the words. */
@@ -77,6 +79,9 @@ struct dataplane *dataplane_free(struct dataplane *dp);
 int dataplane_attach(struct dataplane *dp, struct diag *d) _must_check_;
 /* Detaches everything and removes the pins: enforcement ends. Works without dataplane_attach(). */
 int dataplane_release(struct dataplane *dp, struct diag *d) _must_check_;
+/* The same with no daemon there: takes away what one left in `dir`, and unmounts it. -ENOENT: there
+ * is no such directory. -EBUSY: one runs. -ENODEV: it is no bpffs. Everything else: as above. */
+int dataplane_release_left(const char *dir, struct diag *d) _must_check_;
 /* Links of an earlier daemon were found by dataplane_open(); endpoints survive in them. */
 bool dataplane_adopted(const struct dataplane *dp);
 /* Maps that were made beside those of the attached programs, whose layout is another. */

@@ -174,8 +174,9 @@ static int link_ifindex(int fd, uint32_t *ret)
 	return 0;
 }
 
-static int adopt(struct dataplane *dp, const char *path)
+static int adopt(void *ctx, const char *path)
 {
+	struct dataplane *dp = ctx;
 	_cleanup_close_ int fd = bpf_obj_get(path);
 	uint32_t ifindex;
 	int r;
@@ -193,32 +194,32 @@ static int adopt(struct dataplane *dp, const char *path)
 	return r < 0 ? r : keep(dp, ifindex, &fd);
 }
 
-static int drop(struct dataplane *dp, const char *path)
+static int drop(void *ctx, const char *path)
 {
 	_cleanup_close_ int fd = bpf_obj_get(path);
 
-	(void)dp;
+	(void)ctx;
 	return fd < 0 ? -errno : take_away(fd, path);
 }
 
-static int each_pin(struct dataplane *dp, struct diag *d,
-		    int (*fn)(struct dataplane *dp, const char *path))
+static int each_pin(const char *pins, struct diag *d, int (*fn)(void *ctx, const char *path),
+		    void *ctx)
 {
 	char dir[4096], path[4096];
 	struct dirent *e;
 	int r;
 	DIR *dirp;
 
-	r = pins_path(dp->pins, NULL, dir, sizeof(dir));
+	r = pins_path(pins, NULL, dir, sizeof(dir));
 	dirp = r == 0 ? opendir(dir) : NULL;
 	if (!dirp)
 		return r == 0 && errno != ENOENT ? -errno : r;
 	while (r == 0 && (e = readdir(dirp))) {
 		if (strncmp(e->d_name, PIN_PREFIX, sizeof(PIN_PREFIX) - 1) != 0)
 			continue;
-		r = pins_path(dp->pins, e->d_name, path, sizeof(path));
+		r = pins_path(pins, e->d_name, path, sizeof(path));
 		if (r == 0)
-			r = fn(dp, path);
+			r = fn(ctx, path);
 		if (r < 0)
 			(void)diag_at(d, 0, 0, "cannot take over or away the pin %s: %s", path,
 				      strerror(-r));
@@ -229,13 +230,12 @@ static int each_pin(struct dataplane *dp, struct diag *d,
 
 int veth_adopt(struct dataplane *dp, struct diag *d)
 {
-	return each_pin(dp, d, adopt);
+	return each_pin(dp->pins, d, adopt, dp);
 }
 
-int veth_release(struct dataplane *dp, struct diag *d)
+int veth_unpin_all(const char *pins, struct diag *d)
 {
-	veth_close(dp);
-	return each_pin(dp, d, drop);
+	return each_pin(pins, d, drop, NULL);
 }
 
 void veth_close(struct dataplane *dp)

@@ -17,5 +17,6 @@ struct veth {
 
 /* Finds the pins of an earlier daemon: this build's program from now on. */
 int veth_adopt(struct dataplane *dp, struct diag *d) _must_check_;
-int veth_release(struct dataplane *dp, struct diag *d) _must_check_;
+/* Takes away what is pinned; needs no dataplane. */
+int veth_unpin_all(const char *pins, struct diag *d) _must_check_;
 void veth_close(struct dataplane *dp); /* closes fds; the pins hold */
