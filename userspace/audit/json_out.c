@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "audit/json_out.h"
 
+#include <string.h>
+
+#include "base/utf8.h"
+
 static void put(struct json_out *o, const char *p, size_t n)
 {
 	if (o->error == 0)
@@ -10,27 +14,6 @@ static void put(struct json_out *o, const char *p, size_t n)
 static void put_str(struct json_out *o, const char *s)
 {
 	put(o, s, strlen(s));
-}
-
-/* Bytes of the valid UTF-8 sequence at the beginning of s; 0: there is none. */
-static size_t utf8_length(struct slice s)
-{
-	const unsigned char *p = (const unsigned char *)s.p;
-	uint32_t c = p[0];
-	size_t n = c < 0x80 ? 1 : c >= 0xf0 ? 4 : c >= 0xe0 ? 3 : 2;
-	static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
-
-	if (n == 1)
-		return 1;
-	if (c < 0xc2 || c > 0xf4 || s.n < n)
-		return 0;
-	c &= 0x7fu >> n;
-	for (size_t i = 1; i < n; i++) {
-		if ((p[i] & 0xc0) != 0x80)
-			return 0;
-		c = c << 6 | (p[i] & 0x3f);
-	}
-	return c < least[n] || c > 0x10ffff || (c >= 0xd800 && c < 0xe000) ? 0 : n;
 }
 
 static void put_escaped(struct json_out *o, unsigned char c)

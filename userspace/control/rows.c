@@ -6,26 +6,7 @@
 #include <string.h>
 
 #include "base/reason.h"
-
-/* Length of the UTF-8 sequence at s, 0 when it is none. */
-static size_t utf8_length(const unsigned char *s, size_t n)
-{
-	size_t len = s[0] < 0x80		   ? 1
-		     : s[0] >= 0xc2 && s[0] < 0xe0 ? 2
-		     : (s[0] & 0xf0) == 0xe0	   ? 3
-		     : s[0] >= 0xf0 && s[0] < 0xf5 ? 4
-						   : 0;
-
-	if (len == 0 || len > n)
-		return 0;
-	for (size_t i = 1; i < len; i++)
-		if ((s[i] & 0xc0) != 0x80)
-			return 0;
-	if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f) ||
-	    (s[0] == 0xf0 && s[1] < 0x90) || (s[0] == 0xf4 && s[1] > 0x8f))
-		return 0;
-	return len;
-}
+#include "base/utf8.h"
 
 json_t *rows_text(const char *s, size_t max)
 {
@@ -36,7 +17,7 @@ json_t *rows_text(const char *s, size_t max)
 
 	buf_init(&out, n * 3 + 1);
 	while (at < n && r == 0) {
-		size_t len = utf8_length((const unsigned char *)s + at, n - at);
+		size_t len = utf8_length(slice_of(s + at, n - at));
 
 		r = len ? buf_append(&out, s + at, len) : buf_append(&out, "\xef\xbf\xbd", 3);
 		at += len ? len : 1;
