@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/reason.h"
 #include "control/rows.h"
 #include "daemon/advice.h"
 #include "daemon/namespaces.h"
@@ -27,14 +28,6 @@ struct pending {
 	struct eg_note note;
 };
 
-static const struct {
-	const char *name, *text;
-} reasons[EG_REASON_COUNT] = {
-#define X(name, status, error, text) [EG_REASON_##name] = { #name, text },
-	EG_REASONS(X)
-#undef X
-};
-
 static void log_note(const char *from, const struct eg_note *n)
 {
 	static struct log_limit limit;
@@ -46,9 +39,9 @@ static void log_note(const char *from, const struct eg_note *n)
 	 * say anything. */
 	log_write(is_own ? LOG_INFO : LOG_DEBUG,
 		  "event from=%s reason=%s pid=%u uid=%u workload=%s exe=%s host=%s: %s%s%s", from,
-		  n->reason == EG_REASON_allowed ? "-" : reasons[n->reason].name, n->pid, n->uid,
+		  n->reason == EG_REASON_allowed ? "-" : reason_name(n->reason), n->pid, n->uid,
 		  n->workload, n->exe, n->host,
-		  n->reason == EG_REASON_allowed ? "" : reasons[n->reason].text,
+		  n->reason == EG_REASON_allowed ? "" : reason_text(n->reason),
 		  n->reason != EG_REASON_allowed && n->text[0] ? ": " : "", n->text);
 }
 

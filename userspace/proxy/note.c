@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/log.h"
+#include "base/reason.h"
 #include "event/channel.h"
 #include "proxy/conn.h"
 #include "proxy/refusal.h"
@@ -58,7 +59,7 @@ void note_caller(struct worker *w, const struct caller *caller, enum eg_reason r
 	}
 	if (channel_send(w->monitor, EG_MSG_note, &n, sizeof(n), NULL, 0) < 0)
 		log_warn_limited("cannot tell the monitor of an event reason=%s",
-				 refusal_name(reason));
+				 reason_name(reason));
 }
 
 void note_conn(struct conn *c, enum eg_reason reason, const char *text)

@@ -2,6 +2,7 @@
 #include "proxy/refusal.h"
 
 #include "base/digest.h"
+#include "base/reason.h"
 #include "provider/dialect.h"
 #include "proxy/exchange.h"
 #include "proxy/generation.h"
@@ -9,15 +10,6 @@
 #include "proxy/state.h"
 
 #define BODY_MAX 16384u
-
-static const struct {
-	const char *name, *text;
-	unsigned status;
-} reasons[EG_REASON_COUNT] = {
-#define X(n, s, e, t) [EG_REASON_##n] = { #n, t, s },
-	EG_REASONS(X)
-#undef X
-};
 
 static const char *const advice[EG_REASON_COUNT] = {
 	[EG_REASON_no_rule] =
@@ -64,19 +56,12 @@ static const char *const advice[EG_REASON_COUNT] = {
 	[EG_REASON_shutting_down] = "Try again when it is back.",
 };
 
-const char *refusal_name(enum eg_reason reason)
+/* 403 where the reason has none of its own. */
+static unsigned status_of(enum eg_reason reason)
 {
-	return reasons[reason].name;
-}
+	unsigned status = reason_status(reason);
 
-const char *refusal_text(enum eg_reason reason)
-{
-	return reasons[reason].text;
-}
-
-unsigned refusal_status(enum eg_reason reason)
-{
-	return reasons[reason].status ? reasons[reason].status : 403;
+	return status ? status : 403;
 }
 
 const char *refusal_advice(enum eg_reason reason)
@@ -91,8 +76,8 @@ static char *message(struct exchange *x, enum eg_reason reason, const char *deta
 	const char *todo = refusal_advice(reason);
 
 	return pool_printf(x->pool, "egret: %s%s%s.%s%s (%s%s" SLICE_FMT "%srequest %s)",
-			   refusal_text(reason), detail ? ": " : "", detail ? detail : "",
-			   *todo ? " " : "", todo, refusal_name(reason), rule.n ? ", rule " : "",
+			   reason_text(reason), detail ? ": " : "", detail ? detail : "",
+			   *todo ? " " : "", todo, reason_name(reason), rule.n ? ", rule " : "",
 			   SLICE_ARG(rule), ", ", hex);
 }
 
@@ -108,7 +93,7 @@ static const struct dialect *dialect_of(const struct exchange *x)
 /* An agent tries again by itself what may succeed then, and only that. */
 static bool may_help_to_retry(enum eg_reason reason)
 {
-	unsigned status = refusal_status(reason);
+	unsigned status = status_of(reason);
 
 	return (status == 408 || status >= 500) && reason != EG_REASON_upstream_untrusted;
 }
@@ -133,10 +118,10 @@ static bool must_close(enum eg_reason reason)
 static int send(struct exchange *x, enum eg_reason reason, const struct dialect *d,
 		struct slice body, const char *hex)
 {
-	unsigned status = refusal_status(reason);
+	unsigned status = status_of(reason);
 	struct http_field fields[] = {
 		{ SLICE("content-type"), SLICE("application/json"), HTTP_content_type },
-		{ SLICE("egret-reason"), slice_str(refusal_name(reason)), HTTP_other },
+		{ SLICE("egret-reason"), slice_str(reason_name(reason)), HTTP_other },
 		{ SLICE("egret-request-id"), slice_of(hex, 32), HTTP_other },
 		{ slice_str(d->request_id_field), slice_of(hex, 32), HTTP_other },
 		{ SLICE("x-should-retry"), SLICE("false"), HTTP_other },
@@ -164,7 +149,7 @@ static int send(struct exchange *x, enum eg_reason reason, const struct dialect 
 int refusal_write(struct exchange *x, enum eg_reason reason, const char *detail)
 {
 	const struct dialect *d = dialect_of(x);
-	struct dialect_error e = { .status = refusal_status(reason), .reason = reason };
+	struct dialect_error e = { .status = status_of(reason), .reason = reason };
 	struct buf body;
 	char hex[33], *text;
 	int r;

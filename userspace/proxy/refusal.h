@@ -13,9 +13,5 @@ struct exchange;
 
 /* Hands a whole answer to the carrier. detail: what it is about, or NULL. 0 or -errno. */
 int refusal_write(struct exchange *x, enum eg_reason reason, const char *detail) _must_check_;
-/* The reason's name ("no_rule") and text. */
-const char *refusal_name(enum eg_reason reason);
-const char *refusal_text(enum eg_reason reason);
-unsigned refusal_status(enum eg_reason reason);
 /* What a person can do about it; "" where there is nothing to say. */
 const char *refusal_advice(enum eg_reason reason);
