@@ -136,7 +136,9 @@ static struct outcome try_all(const struct attack *a, const struct order *order)
 
 static int enter(struct attack *a)
 {
-	struct ask run = { .command = "run", .args = json_pack("{ss}", "workload", a->workload) };
+	/* The kernel's side is what is tried, whatever policy would take the child for. */
+	struct ask run = { .command = "run",
+			   .args = json_pack("{ss sb}", "workload", a->workload, "unmatched", 1) };
 	json_t *end = NULL;
 	int r = run.args ? ask(a->cli, &run, NULL, &end) : cli_oom(a->cli);
 

@@ -190,11 +190,16 @@ void control_run(void *ctx, struct request *req)
 	const struct control_peer *peer = request_peer(req);
 	struct monitor *m = ctx;
 	char dir[4608], chosen[EG_NAME_MAX];
+	const json_t *unmatched = json_object_get(request_args(req), "unmatched");
 	const char *workload;
 	int r;
 
 	if (!request_string(req, "workload", &workload))
 		return;
+	if (unmatched && !json_is_boolean(unmatched)) {
+		request_error(req, "bad_request", "unmatched: must be true or false");
+		return;
+	}
 	if (!workload && choose_workload(m, peer, chosen, sizeof(chosen)))
 		workload = chosen;
 	if (!workload || policy_find_workload(m->edition->policy, slice_str(workload)) <= 0) {
@@ -218,7 +223,7 @@ void control_run(void *ctx, struct request *req)
 			      workload);
 		return;
 	}
-	if (!can_be(m, req, workload))
+	if (!json_is_true(unmatched) && !can_be(m, req, workload))
 		return;
 	r = runs_enter(m->runs, workload, peer->pid, peer->pidfd, peer->uid, dir, sizeof(dir));
 	if (r < 0) {
