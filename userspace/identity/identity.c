@@ -281,8 +281,10 @@ int identity_may_run(const struct identity *id, uint32_t index, uint32_t uid, ui
 	place_of(facts.below, &place);
 	n = selectors_find(s, &facts, found);
 	/* One that asks for a program may not hold; whose entry does so is not found at all. */
-	if (n && found[0].workload < index && !s->workloads[found[0].workload].n_programs) {
-		*ret_first = found[0].workload;
+	for (size_t i = 0; i < n && found[i].workload < index; i++) {
+		if (s->workloads[found[i].workload].n_programs)
+			continue;
+		*ret_first = found[i].workload;
 		return -EEXIST;
 	}
 	facts.any_program = true;
