@@ -13,6 +13,7 @@
 #define SLICE_MAX 64u /* processes a turn */
 #define SLICE_US  2000u /* and no longer */
 #define PAUSE_US  1000u /* between turns */
+#define RETRY_US  1000000u /* when /proc cannot be opened */
 
 struct census {
 	struct loop *loop;
@@ -73,6 +74,7 @@ static void on_turn(struct timer *t)
 	if (!c->proc) {
 		log_warn_limited("/proc cannot be read: %s: network namespaces are not found",
 				 strerror(errno));
+		timer_start(t, c->loop, RETRY_US, on_turn);
 		return;
 	}
 	for (unsigned i = 0; i < SLICE_MAX && clock_mono_us() < until; i++) {
