@@ -9,7 +9,7 @@ import pytest
 
 from lib.daemon import CommandFailed, Daemon
 from lib.policies import agent, agent_policy
-from lib.system import PYTHON, wait_for
+from lib.system import PYTHON, sh, wait_for
 from lib.world import DNS, FREE, FREE6, PROVIDERS
 
 ECONNREFUSED = 111
@@ -264,3 +264,28 @@ s.send(b"x"); print(s.recv(1))"""], stdin=subprocess.PIPE, stdout=subprocess.PIP
     assert client.communicate("go\n")[0] == "b'y'\n"
     server.wait(10)
     server.stdout.close()
+
+
+def test_a_resolver_that_is_no_longer_named_is_no_longer_believed(world, start):
+    """Its port 53 is closed again to whom egress is denied, also by a daemon that adopts what another left."""
+    daemon = start(**deny())
+    other = "203.0.113.55"
+    ask = "import socket\ntry: socket.socket(2, 2).sendto(b'x' * 20, ('{}', 53)); print(0)\nexcept OSError as e: print(e.errno)"
+
+    def asked(resolver):
+        return int(world.python(ask.format(resolver), world.load))
+
+    def name(resolver):
+        sh("nsenter", f"--mount=/proc/{world.holder.pid}/ns/mnt", "sh", "-c", f"echo nameserver {resolver} >/etc/resolv.conf")
+
+    try:
+        assert (asked(DNS), asked(other)) == (0, ECONNREFUSED)
+        name(other)
+        daemon.egret("daemon", "reload")
+        assert (asked(DNS), asked(other)) == (ECONNREFUSED, 0)
+        name(DNS)
+        daemon.stop(release=False)
+        daemon.start()
+        assert (asked(DNS), asked(other)) == (0, ECONNREFUSED)
+    finally:
+        name(DNS)

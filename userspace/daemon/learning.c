@@ -54,9 +54,11 @@ void learning_read_resolv_conf(const char *file, learning_server_fn fn, void *ct
 		(void)fclose(f);
 }
 
+#define SERVERS_MAX 1024u /* as many as the kernel's map takes */
+
 struct trust {
-	struct dataplane *dp;
-	int error;
+	struct eg_addr addr[SERVERS_MAX];
+	size_t n;
 };
 
 static void believe(void *ctx, const char *text)
@@ -64,23 +66,28 @@ static void believe(void *ctx, const char *text)
 	struct trust *t = ctx;
 	struct eg_addr addr;
 
-	if (t->error == 0 && learning_parse_server(text, &addr))
-		t->error = dataplane_resolver_set(t->dp, &addr);
+	if (t->n < SERVERS_MAX && learning_parse_server(text, &addr))
+		t->addr[t->n++] = addr;
 }
 
 static int apply_resolvers(struct dataplane *dp, const struct config *c, struct diag *d)
 {
-	struct trust t = { .dp = dp };
+	_cleanup_free_ struct trust *t = calloc(1, sizeof(*t));
+	int r;
 
-	learning_read_resolv_conf(RESOLV_CONF, believe, &t);
+	if (!t)
+		return -ENOMEM;
+	learning_read_resolv_conf(RESOLV_CONF, believe, t);
 	for (size_t i = 0; i < c->resolvers.n; i++)
-		believe(&t, c->resolvers.v[i]);
+		believe(t, c->resolvers.v[i]);
 	for (size_t i = 0; i < c->dns_trust.n; i++)
-		believe(&t, c->dns_trust.v[i]);
-	if (t.error < 0)
+		believe(t, c->dns_trust.v[i]);
+	/* One that is no longer named is no longer believed, nor is its port 53 open. */
+	r = dataplane_resolvers_set(dp, t->addr, t->n);
+	if (r < 0)
 		(void)diag_at(d, 0, 0, "cannot tell the kernel which resolvers to believe: %s",
-			      strerror(-t.error));
-	return t.error;
+			      strerror(-r));
+	return r;
 }
 
 /* Every host of every provider. */

@@ -171,6 +171,9 @@ int dataplane_names_set(struct dataplane *dp, const struct dataplane_name *names
 /* Believes answers from this address (port 53); from one of loopback, in this process's network
  * namespace only: in one of his own anybody has that address. -E2BIG: there are 1,024 already. */
 int dataplane_resolver_set(struct dataplane *dp, const struct eg_addr *addr) _must_check_;
+/* Those and no others from now on. */
+int dataplane_resolvers_set(struct dataplane *dp, const struct eg_addr *addrs,
+			    size_t n) _must_check_;
 
 /*
  * Modes. The switch is on while any cgroup has one: off, the hooks look for none. A mode holds for

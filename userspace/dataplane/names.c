@@ -111,6 +111,32 @@ int dataplane_resolver_set(struct dataplane *dp, const struct eg_addr *addr)
 											    : 0;
 }
 
+static bool is_among(const struct eg_addr *addrs, size_t n, const struct eg_addr *a)
+{
+	for (size_t i = 0; i < n; i++)
+		if (memcmp(&addrs[i], a, sizeof(*a)) == 0)
+			return true;
+	return false;
+}
+
+int dataplane_resolvers_set(struct dataplane *dp, const struct eg_addr *addrs, size_t n)
+{
+	int fd = dp->in.map[PINS_eg_resolver], r = 0;
+	struct eg_addr key, next;
+	bool more = bpf_map_get_next_key(fd, NULL, &key) == 0;
+
+	while (more) {
+		more = bpf_map_get_next_key(fd, &key, &next) == 0;
+		if (!is_among(addrs, n, &key) && bpf_map_delete_elem(fd, &key) < 0 &&
+		    errno != ENOENT)
+			return -errno;
+		key = next;
+	}
+	for (size_t i = 0; i < n && r == 0; i++)
+		r = dataplane_resolver_set(dp, &addrs[i]);
+	return r;
+}
+
 int inspect_learned(const struct inspect *in, int cgroup_fd, inspect_learned_fn fn, void *ctx)
 {
 	struct eg_learned t;
