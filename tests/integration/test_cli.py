@@ -5,6 +5,7 @@ import io
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import time
@@ -440,47 +441,101 @@ INSTALL = """
 set -eu
 mount --make-rprivate /
 mount -t tmpfs none {tmp}  # overlayfs wants no overlay below
-for d in /usr/local/share /etc/ssl /etc/ca-certificates; do
+for d in /usr/local/share /etc/ssl /etc/ca-certificates /var/lib; do
     n=$(echo $d | tr / _); mkdir -p {tmp}/up$n {tmp}/work$n
     mount -t overlay -o lowerdir=$d,upperdir={tmp}/up$n,workdir={tmp}/work$n overlay $d
 done
 egret="{egret} --run-dir {run} -j ca"
-hash() {{ sha256sum /etc/ssl/certs/ca-certificates.crt; }}
-update-ca-certificates >&2  # what this machine has not linked yet is not egret's
-before=$(hash)
-all() {{ find /etc/ssl/certs -type l | sort; }}
-links=$(all)
-mkdir -p /etc/ca-certificates/update.d
-printf '#!/bin/sh\nexec cat >>{tmp}/hook' >/etc/ca-certificates/update.d/test; chmod +x /etc/ca-certificates/update.d/*
+certs=/etc/ssl/certs
+# The bundle, who is linked to, and whom Java knows.
+store() {{
+    sha256sum $certs/ca-certificates.crt
+    find $certs -type l -printf '%f %l\n' | sort
+    if test -e $certs/java/cacerts; then keytool -list -storepass changeit -keystore $certs/java/cacerts | sort; fi
+}}
 ours() {{ cd /usr/local/share/ca-certificates; ls egret-*; cd /; }}
+java_has() {{  # the certificate of this file, where there is a Java
+    if test -e $certs/java/cacerts; then
+        sum=$(openssl x509 -noout -fingerprint -sha256 -in $1 | cut -d= -f2)
+        store | grep -q "$sum"
+    fi
+}}
+dpkg --configure ca-certificates-java >/dev/null 2>&1 || :  # if a trigger of its was ended halfway
+update-ca-certificates --fresh >/dev/null  # what this machine itself has not told Java yet
+store >{tmp}/before
+"""
+
+INSTALLED_TWICE = """
 $egret install; ours; $egret install >/dev/null
-openssl verify -CAfile /etc/ssl/certs/ca-certificates.crt {run}/ca.pem
+openssl verify -CAfile $certs/ca-certificates.crt {run}/ca.pem
 head -n $(( $(wc -l <{run}/ca.pem) / 2 )) {run}/ca.pem >{run}/one.pem; mv {run}/one.pem {run}/ca.pem
 $egret install >/dev/null; ours
+test ! -L $certs/egret-ca-2.pem && echo one link
 $egret uninstall; $egret uninstall
-test "$before" = "$(hash)" && echo same
-all >{tmp}/after; echo "$links" | diff - {tmp}/after && echo "links too"
-cat {tmp}/hook
+store | diff {tmp}/before - && echo same
 """
+
+ROTATED = """
+$egret install >/dev/null; java_has {run}/ca.pem
+openssl verify -CApath $certs {run}/ca.pem
+mv {run}/next.pem {run}/ca.pem
+$egret install >/dev/null; java_has {run}/ca.pem
+openssl verify -CApath $certs {run}/ca.pem
+rm /usr/local/share/ca-certificates/egret-ca-1.crt  # by hand: its link stays
+$egret uninstall
+store | diff {tmp}/before - && echo same
+"""
+
+
+KEPT_BY_JAVA = """
+$egret install >/dev/null
+chmod -x /etc/ca-certificates/update.d/jks-keystore
+for i in 1 2; do
+    if $egret uninstall; then exit 1; fi
+done
+sh -c "$($egret uninstall | sed 's/.*`\\(keytool.*\\)`.*/\\1/')" >&2
+$egret uninstall
+chmod +x /etc/ca-certificates/update.d/jks-keystore
+store | diff {tmp}/before - && echo same
+"""
+
+
+def in_a_copy_of_the_store(script, run_dir, tmp_path):
+    script = (INSTALL + script).format(tmp=tmp_path, egret=EGRET, run=run_dir)
+    done = subprocess.run(["unshare", "-m", "sh", "-c", script], capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout.splitlines()
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="mounts over the trust store")
 def test_ca_install_and_uninstall_leave_the_store_as_it_was(run_dir, tmp_path):
     (run_dir / "ca.pem").write_text(make_certificate("egret-a") + make_certificate("egret-b"))
-    script = INSTALL.format(tmp=tmp_path, egret=EGRET, run=run_dir)
-    done = subprocess.run(["unshare", "-m", "sh", "-c", script], capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stdout + done.stderr
-    lines = done.stdout.splitlines()
+    lines = in_a_copy_of_the_store(INSTALLED_TWICE, run_dir, tmp_path)
     installed = json.loads(lines[0])
     assert installed["store"] == "debian" and len(installed["installed"]) == 2
     assert lines[1:3] == ["egret-ca-1.crt", "egret-ca-2.crt"] and lines[3].endswith("OK")
-    assert lines[4] == "egret-ca-1.crt"  # a certificate whose overlap ended goes
-    assert len(json.loads(lines[5])["removed"]) == 1 and json.loads(lines[6])["removed"] == []
-    assert lines[7:9] == ["same", "links too"]
-    # What keeps a store of its own, as Java does, is told both ways.
-    told = [line for line in lines[9:] if "egret" in line]
-    one, two = (f"/etc/ssl/certs/egret-ca-{n}.pem" for n in (1, 2))
-    assert told == ["+" + one, "+" + two, "-" + two, "-" + one]
+    assert lines[4:6] == ["egret-ca-1.crt", "one link"]  # a certificate whose overlap ended goes
+    assert len(json.loads(lines[6])["removed"]) == 1 and json.loads(lines[7])["removed"] == []
+    assert lines[8:] == ["same"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounts over the trust store")
+def test_a_rotated_certificate_takes_the_place_of_the_one_before(run_dir, tmp_path):
+    (run_dir / "ca.pem").write_text(make_certificate("egret-old"))
+    (run_dir / "next.pem").write_text(make_certificate("egret-new"))
+    lines = in_a_copy_of_the_store(ROTATED, run_dir, tmp_path)
+    assert lines[0].endswith("OK") and lines[1].endswith("OK")
+    assert json.loads(lines[2])["removed"] == [] and lines[3:] == ["same"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or not Path("/etc/ca-certificates/update.d/jks-keystore").exists() or
+                    not shutil.which("keytool"), reason="mounts over the trust store, and looks at Java's")
+def test_ca_uninstall_says_what_java_keeps(run_dir, tmp_path):
+    (run_dir / "ca.pem").write_text(make_certificate("egret-a"))
+    lines = in_a_copy_of_the_store(KEPT_BY_JAVA, run_dir, tmp_path)
+    for line in lines[:2]:
+        assert "Java still trusts the certificate" in json.loads(line)["error"]["message"], lines
+    assert json.loads(lines[2])["removed"] == [] and lines[3:] == ["same"]
 
 
 def test_completion_offers_what_the_tables_say():

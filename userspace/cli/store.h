@@ -18,9 +18,12 @@ struct store {
 	const char *bundle; /* what programs read */
 	const char *update; /* the program that makes it */
 	const char *argument; /* of it, or NULL */
-	/* The file that lists what is chosen, where the program says of nothing else that it goes:
-	 * to its hooks (Java's store is one) and to itself, so that links stay. NULL: it looks. */
-	const char *choice;
+	/* Where the program keeps a link for each certificate and knows one that goes only by a
+	 * line of its list; NULL: it begins anew each time. */
+	const char *links, *list;
+	/* Java's, kept by a hook of the program, where there is one: ours stand in it by the names
+	 * of their links. */
+	const char *java;
 };
 
 /* By what exists here; NULL: of no kind that is known. */
