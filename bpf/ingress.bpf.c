@@ -312,8 +312,20 @@ __noinline int answer(struct __sk_buff *skb, struct work *w)
 	return 0;
 }
 
+/* The beginning of what a server sends: where later messages begin, only who reads the stream
+ * knows. Taken for one, what a resolver quotes from anybody's zone would teach. */
+static __always_inline int is_first_segment(struct __sk_buff *skb, struct bpf_sock *sk, __u32 l4)
+{
+	struct bpf_tcp_sock *tp = bpf_tcp_sock(sk);
+	__be32 seq;
+
+	return tp && !tp->bytes_received && !bpf_skb_load_bytes(skb, l4 + 4, &seq, 4) &&
+	       bpf_ntohl(seq) == tp->rcv_nxt;
+}
+
 /* Offset of a DNS message from port 53 of a trusted resolver; 0: this is none. */
-static __always_inline __u32 find_message(struct __sk_buff *skb, struct eg_addr *ret_from)
+static __always_inline __u32 find_message(struct __sk_buff *skb, struct bpf_sock *sk,
+					  struct eg_addr *ret_from)
 {
 	struct sk_buff *kern = bpf_cast_to_kern_ctx(skb);
 	struct sock *ksk = kern->sk;
@@ -339,7 +351,7 @@ static __always_inline __u32 find_message(struct __sk_buff *skb, struct eg_addr 
 	*ret_from = from;
 	if (p.proto == IPPROTO_UDP)
 		return p.l4 + 8;
-	if (bpf_skb_load_bytes(skb, p.l4 + 12, &offset, 1))
+	if (!is_first_segment(skb, sk, p.l4) || bpf_skb_load_bytes(skb, p.l4 + 12, &offset, 1))
 		return 0;
 	return p.l4 + (offset >> 4) * 4 + 2; /* behind the length that TCP puts in front */
 }
@@ -394,7 +406,7 @@ int eg_ingress(struct __sk_buff *skb)
 			return verdict_drop(EG_HOOK_INGRESS, EG_REASON_k_bind_proxy_port);
 		return verdict_allow();
 	}
-	at = find_message(skb, &from);
+	at = find_message(skb, sk, &from);
 	w = bpf_map_lookup_elem(&eg_dnswork, &zero);
 	if (!at || !w || w->busy)
 		return verdict_allow();

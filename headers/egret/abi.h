@@ -58,6 +58,8 @@ enum eg_flow_flag {
 	EG_FLOW_MAPPED = 1u << 2, /* IPv4 address on an IPv6 socket */
 	EG_FLOW_EMBEDDED = 1u << 3, /* IPv4 address inside NAT64, 6to4, ... */
 	EG_FLOW_LEARNED = 1u << 4, /* endpoint learned from DNS, not from the catalogue */
+	EG_FLOW_DENIED =
+		1u << 5, /* egress mode denies the address: governed names alone are served */
 };
 
 /* Client four-tuple as the listener sees it, within one network namespace. */

@@ -84,7 +84,9 @@
 	X(k_quic, 0, 111, "UDP port 443 (QUIC) is refused where TLS is captured; use TCP")         \
 	X(k_tripwire, 0, 103, "a governed server name was sent to an address nobody knew")         \
 	X(k_hello, 0, 103, "a TLS ClientHello could not be read on its way to an unknown address") \
-	X(k_ech, 0, 0, "a DNS answer offers keys (ECH) that would hide a governed server name")
+	X(k_ech, 0, 0, "a DNS answer offers keys (ECH) that would hide a governed server name")    \
+	/* what is passed through */                                                               \
+	X(not_passed, 0, 0, "egret passes this connection on to nobody")
 
 enum eg_reason {
 #define X(name, status, error, text) EG_REASON_##name,

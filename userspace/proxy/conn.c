@@ -125,6 +125,8 @@ static enum alert alert_for(enum eg_reason reason)
 	case EG_REASON_mint_failed:
 		return ALERT_INTERNAL_ERROR;
 	case EG_REASON_overloaded:
+	case EG_REASON_k_egress_denied:
+	case EG_REASON_not_passed:
 		return ALERT_ACCESS_DENIED;
 	default:
 		return ALERT_NONE;

@@ -6,6 +6,7 @@
 #include "proxy/passthrough.h"
 #include "proxy/peek.h"
 #include "proxy/state.h"
+#include "upstream/pool.h"
 
 /* How long a captured client may be silent before the server is asked to speak. */
 #define SILENCE_MS 200u
@@ -22,6 +23,30 @@ static void pass(struct conn *c, bool holds)
 	c->w->count.passed_through += !holds;
 	if (passthrough_new(c, holds, &c->passthrough) < 0)
 		conn_close(c, true);
+}
+
+/* Other names live at addresses of providers. Whoever may not reach such an address, or has no
+ * network to reach it by, must not get there by being taken for a provider's client. */
+static bool may_pass_on(struct conn *c)
+{
+	const struct eg_flow *f = &c->caller.flow;
+
+	if (f->flags & EG_FLOW_DENIED) {
+		conn_refuse(
+			c, EG_REASON_k_egress_denied,
+			"a name that is not governed, at an address of a provider: add the name "
+			"and port to \"egress\".\"allow\" of the workload");
+		return false;
+	}
+	if (is_captured(c) || f->netns == c->w->netns)
+		return true;
+	if (!(f->flags & EG_FLOW_LEARNED) && upstream_may_dial(c->w->upstream, &f->dst))
+		return true;
+	conn_refuse(
+		c, EG_REASON_not_passed,
+		"the name is not governed, and the address a provider's only by the word of the "
+		"caller's own network namespace, or a private one");
+	return false;
 }
 
 /* Whether the name is one to be passed through; else the connection has been dealt with. */
@@ -45,7 +70,7 @@ static bool judge_name(struct conn *c, const struct hello *h)
 			    "a provider; switch ECH off");
 		return false;
 	}
-	return true;
+	return may_pass_on(c);
 }
 
 static bool may_pass_without_name(const struct conn *c, enum eg_reason reason)

@@ -40,6 +40,7 @@ struct counters {
 };
 
 struct worker {
+	uint64_t netns; /* cookie of egretd's own network namespace */
 	struct loop *loop;
 	struct settings set;
 	uint32_t index;

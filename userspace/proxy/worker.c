@@ -8,6 +8,7 @@
 
 #include "audit/slab.h"
 #include "base/log.h"
+#include "dataplane/dataplane.h"
 #include "event/channel.h"
 #include "proto/hello.h"
 #include "proxy/attest.h"
@@ -307,6 +308,8 @@ int worker_new(int channel_fd, const struct eg_start *start, struct slice config
 	memcpy(w->fingerprint_key, start->fingerprint_key, sizeof(w->fingerprint_key));
 	conns_init(&w->conns);
 	vault_link_init(w);
+	/* Not known: then everybody's is another. */
+	(void)!dataplane_socket_netns(channel_fd, &w->netns);
 	/* OpenSSL and splice(2) write without a way to say MSG_NOSIGNAL. */
 	(void)signal(SIGPIPE, SIG_IGN);
 	r = settings_read(&w->set, config, d);

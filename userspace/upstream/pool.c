@@ -147,6 +147,11 @@ void upstream_close(struct upstream *u, struct upstream_conn *c)
 	conn_free(conn_of(c));
 }
 
+bool upstream_may_dial(const struct upstream *u, const struct eg_addr *a)
+{
+	return address_may_dial(&u->addresses, a);
+}
+
 static void on_resolved(void *ctx, int error, const struct eg_addr *addrs, size_t n, uint32_t ttl_s)
 {
 	struct resolving *r = ctx;

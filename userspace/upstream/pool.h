@@ -91,6 +91,8 @@ void upstream_close(struct upstream *u, struct upstream_conn *c); /* anything el
 /* Closes idle connections that carried a credential (it was rotated). */
 void upstream_drop_credential(struct upstream *u, struct slice credential);
 
+/* Whether a connection to the address may be made: see address.h. */
+bool upstream_may_dial(const struct upstream *u, const struct eg_addr *a);
 /* Resolves a governed name for the endpoint map, through the same cache. Called back once, perhaps
  * before returning; n = 0: it has no address that may be dialled. */
 typedef void (*upstream_resolved_fn)(void *ctx, struct slice host, const struct eg_addr *addrs,
