@@ -62,6 +62,19 @@ def test_a_full_disk_denies_with_its_reason_and_recovers(small, world):
     assert not any("audit database" in text for text in small.egret("status")["warnings"])
 
 
+def test_an_upgrade_waits_for_room(small, world):
+    """The next version's recorder could not open its database, and egretd would end; this one serves on."""
+    workload = Workload(world, small.ca)
+    fill(world, small.state_dir / "ballast")
+    done = small.run_egret("daemon", "upgrade")
+    assert done.returncode == 1 and "free space there" in done.stderr, done
+    assert workload.call("POST", "/v1/chat/completions", CHAT).status == 200
+    world.run_in(world.load, ["rm", small.state_dir / "ballast"])
+    wait_for(lambda: small.run_egret("daemon", "upgrade").returncode == 0, 20, "the upgrade")
+    assert workload.call("POST", "/v1/chat/completions", CHAT).status == 200
+    assert small.egret("status")["generation"] == 2
+
+
 def test_what_was_served_is_in_the_log_even_with_a_full_disk_between(small, world):
     workload = Workload(world, small.ca)
     served = 0

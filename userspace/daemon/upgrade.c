@@ -6,10 +6,12 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/syscall.h>
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "daemon/answer.h"
 #include "daemon/children.h"
 #include "daemon/edition.h"
 #include "daemon/endpoints.h"
@@ -20,6 +22,7 @@
 #include "daemon/namespaces.h"
 #include "daemon/predecessors.h"
 #include "daemon/spawn.h"
+#include "daemon/warnings.h"
 #include "dataplane/dataplane.h"
 
 #define TRY_US	      30000000u
@@ -27,6 +30,7 @@
 #define AGAIN_US      2000u
 #define ARGS_MAX      160u
 #define TEXT_MAX      2048u
+#define ROOM_MIN      (1u << 20) /* bytes: what SQLite writes to open a database */
 #define PROCESSES_MAX 768u /* their slabs and those of the next have 1024 numbers (slabs.c) */
 #define SELF	      "/proc/self/exe"
 #define IS_GONE	      " (deleted)"
@@ -286,6 +290,17 @@ static int find_path(struct upgrade *u, const char *path)
 	return 0;
 }
 
+/* Whether a recorder that starts could open its database: the one that runs goes on without. */
+static bool has_room(const struct monitor *m)
+{
+	struct statvfs fs;
+
+	if (warnings_has(m->warnings, ANSWER_RECORDER))
+		return false;
+	return statvfs(m->config->state_dir, &fs) < 0 ||
+	       (uint64_t)fs.f_bavail * fs.f_frsize >= ROOM_MIN;
+}
+
 void upgrade_begin(struct monitor *m, struct request *req, const char *path)
 {
 	struct upgrade *u;
@@ -301,6 +316,14 @@ void upgrade_begin(struct monitor *m, struct request *req, const char *path)
 		request_error(req, "refused",
 			      "too many processes of earlier versions still carry "
 			      "streams (egret status): wait for them, or restart egretd");
+		return;
+	}
+	if (!has_room(m)) {
+		request_error(req, "refused",
+			      "the audit database in %s cannot be written, or soon could not: the "
+			      "next version's recorder would not start: free space there, and try "
+			      "again",
+			      m->config->state_dir);
 		return;
 	}
 	/* The next would begin with another, perhaps a looser one. */
