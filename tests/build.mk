@@ -96,7 +96,7 @@ $(B)/tests/bench/%: tests/bench/%.c
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -o $@ $< $(LDFLAGS) $(LDLIBS)
 bench:
 	$(Q)tools/deps.sh
-	$(Q)$(MAKE) all $(BENCH_BIN)
+	$(Q)$(MAKE) all helpers $(BENCH_BIN)
 	$(Q)/usr/bin/python3 tests/bench/bench.py
 
 # Fuzzers: tests/fuzz/fuzz_NAME.c beside its corpus tests/fuzz/corpus/NAME/, in a tree of their own
