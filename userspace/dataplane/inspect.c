@@ -85,9 +85,10 @@ int inspect_progs(const struct inspect *in, inspect_prog_fn fn, void *ctx)
 		struct inspect_prog p;
 
 		r = fill_prog(in, i, &p);
+		if (r < 0)
+			break;
 		p.is_counted |= counts;
-		if (r == 0)
-			r = fn(ctx, &p);
+		r = fn(ctx, &p);
 	}
 	return r;
 }
