@@ -59,6 +59,7 @@ void learning_read_resolv_conf(const char *file, learning_server_fn fn, void *ct
 struct trust {
 	struct eg_addr addr[SERVERS_MAX];
 	size_t n;
+	bool too_many;
 };
 
 static void believe(void *ctx, const char *text)
@@ -66,7 +67,11 @@ static void believe(void *ctx, const char *text)
 	struct trust *t = ctx;
 	struct eg_addr addr;
 
-	if (t->n < SERVERS_MAX && learning_parse_server(text, &addr))
+	if (!learning_parse_server(text, &addr))
+		return;
+	if (t->n == SERVERS_MAX)
+		t->too_many = true;
+	else
 		t->addr[t->n++] = addr;
 }
 
@@ -84,6 +89,8 @@ static int apply_resolvers(struct dataplane *dp, const struct config *c, struct 
 		believe(t, c->dns_trust.v[i]);
 	/* One that is no longer named is no longer believed, nor is its port 53 open. */
 	r = dataplane_resolvers_set(dp, t->addr, t->n);
+	if (r == 0 && t->too_many)
+		r = -E2BIG;
 	if (r < 0)
 		(void)diag_at(d, 0, 0, "cannot tell the kernel which resolvers to believe: %s",
 			      strerror(-r));
