@@ -258,12 +258,12 @@ static __always_inline int decide(struct bpf_sock_addr *ctx, const struct wanted
 		says = decide_free(ctx, r, &dst, g.look, connect);
 		if (says == MODE_PASS)
 			return verdict_allow();
-	} else if (connect && mode_any() && !addr_is_local(&dst) &&
-		   decide_modes(ctx, &dst, r->port, 0) == MODE_DENIED) {
-		/* To be governed must not open what is denied: other names may live there. */
-		flags |= EG_FLOW_DENIED;
 	}
 	if (bpf_sk_storage_get(&eg_stamp, sk, 0, 0))
 		return verdict_allow();
+	/* To be governed must not open what is denied: other names may live there. */
+	if (g.provider && connect && mode_any() && !addr_is_local(&dst) &&
+	    decide_modes(ctx, &dst, r->port, 0) == MODE_DENIED)
+		flags |= EG_FLOW_DENIED;
 	return decide_held(ctx, sk, r, &dst, &g, says, flags, connect);
 }
