@@ -56,6 +56,13 @@ int dataplane_bpffs_mount(const char *dir, uid_t owner, struct diag *d)
 	return 0;
 }
 
+void dataplane_bpffs_unmount(const char *dir)
+{
+	/* Busy when another daemon has started meanwhile: then it is that one's. */
+	if (umount2(dir, UMOUNT_NOFOLLOW) == 0)
+		(void)rmdir(dir);
+}
+
 /* Who has the lock on that directory, as the kernel lists it; 0: not to be seen from here. */
 static pid_t lock_holder(int dir_fd)
 {

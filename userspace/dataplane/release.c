@@ -2,7 +2,6 @@
 /* Takes enforcement away: on purpose, and only here. By whoever has the lock on the pins. */
 #include <bpf/bpf.h>
 #include <string.h>
-#include <sys/mount.h>
 #include <unistd.h>
 
 #include "dataplane/layouts.h"
@@ -60,13 +59,6 @@ int dataplane_release(struct dataplane *dp, struct diag *d)
 {
 	veth_close(dp);
 	return release(dp->pins, &dp->in, d);
-}
-
-void dataplane_bpffs_unmount(const char *dir)
-{
-	/* Busy when another daemon has started meanwhile: then it is that one's. */
-	if (umount2(dir, UMOUNT_NOFOLLOW) == 0)
-		(void)rmdir(dir);
 }
 
 int dataplane_release_left(const char *dir, struct diag *d)
