@@ -34,7 +34,8 @@ static struct slice path_of(struct slice target)
 	return query ? slice_of(target.p, (size_t)(query - target.p)) : target;
 }
 
-static enum eg_reason find_operation(struct exchange *x, const char **ret_detail)
+static enum eg_reason find_operation(struct exchange *x, const struct inspect_plan **ret_plan,
+				     const char **ret_detail)
 {
 	struct slice path = path_of(x->req->target);
 	char *said;
@@ -43,7 +44,7 @@ static enum eg_reason find_operation(struct exchange *x, const char **ret_detail
 
 	if (op >= 0) {
 		x->op = catalogue_operation(x->gen->catalogue, (unsigned)op);
-		x->plan = generation_plan(x->gen, (unsigned)op);
+		*ret_plan = generation_plan(x->gen, (unsigned)op);
 		return EG_REASON_allowed;
 	}
 	said = pool_printf(x->pool, SLICE_FMT " " SLICE_FMT, SLICE_ARG(x->req->method),
@@ -96,6 +97,7 @@ static enum eg_reason strip(struct exchange *x, const char **ret_detail)
 
 enum eg_reason classify_request(struct exchange *x, const char **ret_detail)
 {
+	const struct inspect_plan *plan = NULL;
 	enum eg_reason reason;
 
 	if (!find_provider(x)) {
@@ -110,10 +112,9 @@ enum eg_reason classify_request(struct exchange *x, const char **ret_detail)
 		return EG_REASON_upgrade_refused;
 	if (reason != EG_REASON_allowed)
 		return reason;
-	reason = find_operation(x, ret_detail);
+	reason = find_operation(x, &plan, ret_detail);
 	if (reason != EG_REASON_allowed)
 		return reason;
 	record_provider(x);
-	return inspect_begin(&x->inspect, x->op->body, x->plan, x->req, x->w->set.body_bytes,
-			     x->pool);
+	return inspect_begin(&x->inspect, x->op->body, plan, x->req, x->w->set.body_bytes, x->pool);
 }

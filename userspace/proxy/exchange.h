@@ -63,7 +63,6 @@ struct exchange {
 	unsigned provider;
 	bool provider_known;
 	const struct catalogue_operation *op;
-	const struct inspect_plan *plan; /* of op */
 	struct slice model_in_path;
 	struct inspect inspect;
 	struct buf body; /* of the request: whole when inspected, else what waits to go out */
