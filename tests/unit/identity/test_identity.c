@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The whole way from a flow record to a principal, with real cgroups and processes. Needs root. */
 #include "child.h"
+#include "load.h"
 
 #include "base/digest.h"
 #include "identity/identity.h"
@@ -49,21 +50,6 @@ static struct identity *identity_make(uint64_t hash_bytes_max)
 
 	assert_int_equal(identity_new(loop, &o, &id), 0);
 	return id;
-}
-
-static int load(struct identity *id, const char *workloads, uint32_t generation)
-{
-	struct json_doc *doc = NULL;
-	struct diag d = { 0 };
-	char text[4096];
-	int r;
-
-	(void)snprintf(text, sizeof(text), "{\"workloads\":{%s}}", workloads);
-	r = json_doc_parse("p.json", slice_str(text), sizeof(text), &d, &doc);
-	if (r == 0)
-		r = identity_load(id, doc, generation, &d);
-	(void)json_doc_free(doc);
-	return r;
 }
 
 struct told {
@@ -140,10 +126,10 @@ static void who_is_run_is_its_workload(void **state)
 
 	(void)state;
 	ASSERT_WHO(attest(id, &f), "unknown", unknown_workload); /* no policy yet */
-	assert_int_equal(load(id,
-			      "\"other\":{\"match\":[{\"run\":true}]},"
-			      "\"agent\":{\"match\":[{\"run\":true}]}",
-			      7),
+	assert_int_equal(identity_load_text(id,
+					    "\"other\":{\"match\":[{\"run\":true}]},"
+					    "\"agent\":{\"match\":[{\"run\":true}]}",
+					    7),
 			 0);
 	p = attest(id, &f);
 	ASSERT_WHO(p, "agent", allowed);
@@ -170,7 +156,7 @@ static void the_record_outlives_the_process(void **state)
 	struct child c = start(id, "/bin/cat", in_run, &f);
 
 	(void)state;
-	assert_int_equal(load(id, "\"agent\":{\"match\":[{\"run\":true}]}", 1), 0);
+	assert_int_equal(identity_load_text(id, "\"agent\":{\"match\":[{\"run\":true}]}", 1), 0);
 	child_end(&c);
 	p = attest(id, &f);
 	ASSERT_WHO(p, "agent", allowed);
@@ -178,7 +164,9 @@ static void the_record_outlives_the_process(void **state)
 	assert_int_equal(p.has_hash, 0);
 	/* But a workload that demands a program does not match on doubt. */
 	assert_int_equal(
-		load(id, "\"agent\":{\"match\":[{\"run\":true}],\"exe\":[{\"path\":\"/**\"}]}", 2),
+		identity_load_text(
+			id, "\"agent\":{\"match\":[{\"run\":true}],\"exe\":[{\"path\":\"/**\"}]}",
+			2),
 		0);
 	ASSERT_WHO(attest(id, &f), "unknown", exe_mismatch);
 	(void)identity_free(id);
@@ -195,7 +183,7 @@ static void another_process_of_that_number_is_another(void **state)
 	(void)state;
 	(void)snprintf(workloads, sizeof(workloads),
 		       "\"agent\":{\"match\":[{\"run\":true}],\"exe\":[{\"path\":\"%s\"}]}", agent);
-	assert_int_equal(load(id, workloads, 1), 0);
+	assert_int_equal(identity_load_text(id, workloads, 1), 0);
 	ASSERT_WHO(attest(id, &f), "agent", allowed);
 	f.start_ns += 20000000;
 	p = attest(id, &f);
@@ -219,7 +207,7 @@ static void a_hash_pins_the_content(void **state)
 		       "\"agent\":{\"match\":[{\"run\":true}],\"exe\":[{\"path\":\"%s\",\"sha256\":"
 		       "\"%s\"}]}",
 		       agent, hex);
-	assert_int_equal(load(id, workloads, 1), 0);
+	assert_int_equal(identity_load_text(id, workloads, 1), 0);
 	for (int i = 0; i < 2; i++) {
 		char got[65];
 
@@ -234,7 +222,7 @@ static void a_hash_pins_the_content(void **state)
 		       "\"agent\":{\"match\":[{\"run\":true}],\"exe\":[{\"sha256\":\"%s\"}]},"
 		       "\"rest\":{\"match\":[{\"cgroup\":\"/**\"}]}",
 		       hex);
-	assert_int_equal(load(id, workloads, 2), 0);
+	assert_int_equal(identity_load_text(id, workloads, 2), 0);
 	ASSERT_WHO(attest(id, &f), "rest", allowed); /* the next that matches */
 	child_end(&c);
 	(void)identity_free(id);
@@ -254,7 +242,7 @@ static void a_replaced_program_is_refused(void **state)
 		       "\"pinned\":{\"match\":[{\"unit\":\"a.service\"}],"
 		       "\"exe\":[{\"path\":\"%s\",\"sha256\":\"%s\"}]}",
 		       agent, agent, hex);
-	assert_int_equal(load(id, workloads, 1), 0);
+	assert_int_equal(identity_load_text(id, workloads, 1), 0);
 	/* The file at the path is another one by now. */
 	c = start(id, agent, in_run, &f);
 	assert_int_equal(unlink(agent), 0);
@@ -296,7 +284,7 @@ static void a_script_is_its_interpreter(void **state)
 	(void)snprintf(workloads, sizeof(workloads),
 		       "\"agent\":{\"match\":[{\"run\":true}],\"exe\":[{\"path\":\"%s\"}]}",
 		       script);
-	assert_int_equal(load(id, workloads, 1), 0);
+	assert_int_equal(identity_load_text(id, workloads, 1), 0);
 	p = attest(id, &f);
 	ASSERT_WHO(p, "unknown", exe_mismatch);
 	assert_non_null(strstr(p.exe, "/bin/cat"));
@@ -316,7 +304,7 @@ static void a_program_too_large_is_not_read(void **state)
 	sha256_of(agent, hex);
 	(void)snprintf(workloads, sizeof(workloads),
 		       "\"agent\":{\"match\":[{\"run\":true}],\"exe\":[{\"sha256\":\"%s\"}]}", hex);
-	assert_int_equal(load(id, workloads, 1), 0);
+	assert_int_equal(identity_load_text(id, workloads, 1), 0);
 	ASSERT_WHO(attest(id, &f), "unknown", exe_mismatch);
 	child_end(&c);
 	(void)identity_free(id);
@@ -347,7 +335,7 @@ static void hashes_of_the_others_come_for_the_record(void **state)
 	struct told t = { 0 };
 
 	(void)state;
-	assert_int_equal(load(id, "\"agent\":{\"match\":[{\"run\":true}]}", 1), 0);
+	assert_int_equal(identity_load_text(id, "\"agent\":{\"match\":[{\"run\":true}]}", 1), 0);
 	identity_attest(id, &f, on_principal, &t);
 	assert_int_equal(t.calls, 1); /* nobody waits for it */
 	assert_int_equal(t.p.has_hash, 0);
@@ -375,12 +363,14 @@ static void a_policy_may_change_while_a_program_is_read(void **state)
 	sha256_of(agent, hex);
 	(void)snprintf(workloads, sizeof(workloads),
 		       "\"agent\":{\"match\":[{\"run\":true}],\"exe\":[{\"sha256\":\"%s\"}]}", hex);
-	assert_int_equal(load(id, workloads, 1), 0);
+	assert_int_equal(identity_load_text(id, workloads, 1), 0);
 	identity_attest(id, &f, on_principal, &t);
 	assert_int_equal(t.calls, 0);
 	assert_int_equal(
-		load(id, "\"b\":{\"match\":[{\"user\":0}]},\"agent\":{\"match\":[{\"run\":true}]}",
-		     2),
+		identity_load_text(
+			id,
+			"\"b\":{\"match\":[{\"user\":0}]},\"agent\":{\"match\":[{\"run\":true}]}",
+			2),
 		0);
 	loop_run(loop);
 	ASSERT_WHO(t.p, "b", allowed);
@@ -397,11 +387,12 @@ static void who_waits_is_answered_at_the_end(void **state)
 	struct child c = start(id, agent, in_run, &f);
 
 	(void)state;
-	assert_int_equal(load(id,
-			      "\"agent\":{\"match\":[{\"run\":true}],\"exe\":[{\"sha256\":\""
-			      "0000000000000000000000000000000000000000000000000000000000000000"
-			      "\"}]}",
-			      1),
+	assert_int_equal(identity_load_text(
+				 id,
+				 "\"agent\":{\"match\":[{\"run\":true}],\"exe\":[{\"sha256\":\""
+				 "0000000000000000000000000000000000000000000000000000000000000000"
+				 "\"}]}",
+				 1),
 			 0);
 	for (int i = 0; i < 3; i++)
 		identity_attest(id, &f, on_principal, &t[i]);
@@ -422,23 +413,26 @@ static void two_cgroups_must_be_one_workload(void **state)
 	(void)state;
 	f.sk_cgroup = other.cgroup;
 	f.flags |= EG_FLOW_CGROUP_DIFFERS;
-	assert_int_equal(load(id,
-			      "\"a\":{\"match\":[{\"unit\":\"a.service\"}]},"
-			      "\"b\":{\"match\":[{\"unit\":\"b.service\"}]}",
-			      1),
+	assert_int_equal(identity_load_text(id,
+					    "\"a\":{\"match\":[{\"unit\":\"a.service\"}]},"
+					    "\"b\":{\"match\":[{\"unit\":\"b.service\"}]}",
+					    1),
 			 0);
 	ASSERT_WHO(attest(id, &f), "unknown", identity_unavailable);
 	ASSERT_WHO(attest(id, &other), "b", allowed);
 	/* The socket's maker belongs to none, or cannot be found. */
-	assert_int_equal(load(id, "\"a\":{\"match\":[{\"unit\":\"a.service\"}]}", 2), 0);
+	assert_int_equal(identity_load_text(id, "\"a\":{\"match\":[{\"unit\":\"a.service\"}]}", 2),
+			 0);
 	ASSERT_WHO(attest(id, &f), "unknown", identity_unavailable);
 	f.sk_cgroup = UINT64_MAX;
 	ASSERT_WHO(attest(id, &f), "unknown", identity_unavailable);
 	f.sk_cgroup = other.cgroup;
 	/* The caller belongs to none: the maker's workload is not lent to it. */
-	assert_int_equal(load(id, "\"b\":{\"match\":[{\"unit\":\"b.service\"}]}", 3), 0);
+	assert_int_equal(identity_load_text(id, "\"b\":{\"match\":[{\"unit\":\"b.service\"}]}", 3),
+			 0);
 	ASSERT_WHO(attest(id, &f), "unknown", unknown_workload);
-	assert_int_equal(load(id, "\"both\":{\"match\":[{\"unit\":\"?.service\"}]}", 4), 0);
+	assert_int_equal(
+		identity_load_text(id, "\"both\":{\"match\":[{\"unit\":\"?.service\"}]}", 4), 0);
 	ASSERT_WHO(attest(id, &f), "both", allowed);
 	child_end(&c);
 	child_end(&d);
@@ -452,7 +446,7 @@ static void what_cannot_be_known_is_unknown(void **state)
 	struct child c = start(id, "/bin/cat", in_a, &f);
 
 	(void)state;
-	assert_int_equal(load(id, "\"all\":{\"match\":[{\"user\":0}]}", 1), 0);
+	assert_int_equal(identity_load_text(id, "\"all\":{\"match\":[{\"user\":0}]}", 1), 0);
 	ASSERT_WHO(attest(id, &f), "all", allowed);
 	f.flags |= EG_FLOW_KTHREAD;
 	ASSERT_WHO(attest(id, &f), "unknown", identity_unavailable);
@@ -473,8 +467,10 @@ static void the_users_of_the_record_count(void **state)
 
 	(void)state;
 	assert_int_equal(
-		load(id, "\"u\":{\"match\":[{\"user\":4242}]},\"g\":{\"match\":[{\"group\":4343}]}",
-		     1),
+		identity_load_text(
+			id,
+			"\"u\":{\"match\":[{\"user\":4242}]},\"g\":{\"match\":[{\"group\":4343}]}",
+			1),
 		0);
 	ASSERT_WHO(attest(id, &f), "unknown", unknown_workload);
 	f.uid = 4242;
@@ -494,7 +490,7 @@ static void forged_names_are_shown_safely(void **state)
 	struct identity *id = identity_make(1u << 30);
 
 	(void)state;
-	assert_int_equal(load(id, "\"agent\":{\"match\":[{\"run\":true}]}", 1), 0);
+	assert_int_equal(identity_load_text(id, "\"agent\":{\"match\":[{\"run\":true}]}", 1), 0);
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
 		struct eg_principal p;
 		struct eg_flow f;
@@ -531,7 +527,9 @@ static void long_paths_are_cut_not_overrun(void **state)
 		assert_int_equal(mkdir(path, 0755), 0);
 	}
 	/* Longer than the principal has room for, and matched whole all the same. */
-	assert_int_equal(load(id, "\"deep\":{\"match\":[{\"cgroup\":\"**/n*/n*/n*/n*n\"}]}", 1), 0);
+	assert_int_equal(identity_load_text(
+				 id, "\"deep\":{\"match\":[{\"cgroup\":\"**/n*/n*/n*/n*n\"}]}", 1),
+			 0);
 	c = start(id, "/bin/cat", path, &f);
 	p = attest(id, &f);
 	ASSERT_WHO(p, "deep", allowed);
@@ -548,8 +546,9 @@ static void a_bad_policy_leaves_the_old_one(void **state)
 	struct eg_principal p;
 
 	(void)state;
-	assert_int_equal(load(id, "\"agent\":{\"match\":[{\"run\":true}]}", 1), 0);
-	assert_int_equal(load(id, "\"agent\":{\"match\":[{\"runs\":true}]}", 2), -EINVAL);
+	assert_int_equal(identity_load_text(id, "\"agent\":{\"match\":[{\"run\":true}]}", 1), 0);
+	assert_int_equal(identity_load_text(id, "\"agent\":{\"match\":[{\"runs\":true}]}", 2),
+			 -EINVAL);
 	p = attest(id, &f);
 	ASSERT_WHO(p, "agent", allowed);
 	assert_int_equal(p.generation, 1);

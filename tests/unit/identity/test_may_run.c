@@ -8,8 +8,9 @@
 
 #include <cmocka.h>
 
+#include "load.h"
+
 #include "dataplane/cgroup.h"
-#include "identity/identity.h"
 
 static struct loop *loop;
 
@@ -28,21 +29,6 @@ static struct identity *identity_make(void)
 	assert_int_equal(cgroup_mount(mount, sizeof(mount)), 0);
 	assert_int_equal(identity_new(loop, &o, &id), 0);
 	return id;
-}
-
-static int load(struct identity *id, const char *workloads)
-{
-	struct json_doc *doc = NULL;
-	struct diag d = { 0 };
-	char text[4096];
-	int r;
-
-	(void)snprintf(text, sizeof(text), "{\"workloads\":{%s}}", workloads);
-	r = json_doc_parse("p.json", slice_str(text), sizeof(text), &d, &doc);
-	if (r == 0)
-		r = identity_load(id, doc, 1, &d);
-	(void)json_doc_free(doc);
-	return r;
 }
 
 /* What `egret run` asks before it makes a process what the policy would not take it for. */
@@ -83,7 +69,7 @@ static void who_may_be_run_is_known_before(void **state)
 	(void)state;
 	assert_int_equal(identity_may_run(id, 1, 7, 7, &first), -ENOENT); /* no policy yet */
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-		assert_int_equal(load(id, cases[i].workloads), 0);
+		assert_int_equal(identity_load_text(id, cases[i].workloads, 1), 0);
 		if (identity_may_run(id, cases[i].index, 7, 7, &first) != cases[i].result ||
 		    first != cases[i].first)
 			fail_msg("%s: %u, first %u", cases[i].workloads, cases[i].index, first);
