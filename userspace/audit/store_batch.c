@@ -5,7 +5,7 @@
  * and have every column bound.
  *
  * The table is nobody else's: it is there on this connection alone, may not be used by a schema
- * (SQLITE_VTAB_DIRECTONLY), and is empty but while an INSERT runs.
+ * (SQLITE_VTAB_DIRECTONLY).
  */
 #include <stddef.h>
 #include <stdlib.h>

@@ -4,8 +4,8 @@
 
 #include "control/rows.h"
 #include "daemon/control.h"
-#include "daemon/gather.h"
 #include "daemon/edition.h"
+#include "daemon/gather.h"
 #include "identity/identity.h"
 #include "policy/question.h"
 
@@ -43,7 +43,6 @@ static void answer_list(struct monitor *m, struct request *req, json_t *const *s
 	const json_t *args = request_args(req);
 	const char *workload = json_string_value(json_object_get(args, "workload"));
 	const char *provider = json_string_value(json_object_get(args, "provider"));
-
 	struct diag d = { 0 };
 	bool any = false;
 

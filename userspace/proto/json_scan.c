@@ -51,7 +51,7 @@ struct json_scan {
 	size_t n_objects; /* over all keys */
 	enum json_scan_result error;
 	unsigned error_key;
-	/* Not zero at first: written before they are read. */
+	/* Not zero at first: each is written before it is read. */
 	struct frame frame[JSON_PATH_STEPS_MAX + 1];
 };
 
