@@ -18,6 +18,7 @@ from lib.workload import Workload  # noqa: E402
 from lib.world import World  # noqa: E402
 
 LOG_SHOWN = 8000
+LONGEST_NAME = 1000
 
 
 def pytest_configure(config):
@@ -26,6 +27,9 @@ def pytest_configure(config):
 
 def pytest_collection_modifyitems(config, items):
     """A required feature that is missing fails: EGRET_REQUIRE=root makes the skip below an error."""
+    for item in items:
+        # pytest puts a test's name into the environment of all that it starts; the kernel has a limit (E2BIG)
+        assert len(item.nodeid) < LONGEST_NAME, f"{item.nodeid[:100]}…: give its parameters names (ids=)"
     if os.geteuid() == 0:
         return
     assert "root" not in os.environ.get("EGRET_REQUIRE", ""), "these tests need root"

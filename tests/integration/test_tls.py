@@ -36,7 +36,7 @@ def certificate(conn):
     (HELLO_HEAD + b"\x00\x04" + b"\x02\x00\x00\x00", "hello_malformed"),
     (HELLO_HEAD + b"\xff\xff" + bytes(100), "hello_malformed"),
     ((HELLO_HEAD + b"\x40\x00" + b"\x01\x01\x00\x00" + bytes(0x3ffc)) + (HELLO_HEAD + b"\x40\x00" + bytes(0x4000)) * 5,
-     "hello_too_large")])
+     "hello_too_large")], ids=["http", "ssh", "zeros", "cut", "server", "long", "large"])
 def test_what_is_no_clienthello_ends_with_an_event(egret, agent, sim, data, reason):
     _, end = plain(agent, data)
     assert end in ("eof", "reset")
