@@ -212,3 +212,13 @@ def test_shadow_rules_decide_nothing_and_are_recorded(make_daemon, world):
     assert daemon.record()["shadow_rule"] == "soon"
 
 
+
+
+@pytest.mark.parametrize("host, served", [("api.openai.com:443", True), ("API.openai.com", True), ("api.openai.com:8443", False),
+                                          ("api.openai.com:44", False), ("api.openai.com:4430", False),
+                                          ("api.openai.com:0443", False), ("api.openai.com.", False), ("xapi.openai.com", False)])
+def test_the_host_is_the_name_and_port_of_the_connection(agent, host, served):
+    response = agent.open().ask("POST", "/v1/chat/completions", CHAT, host=host)
+    assert response.status == (200 if served else 403), response
+    if not served:
+        assert response.json()["error"]["code"] == "host_mismatch"

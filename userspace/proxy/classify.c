@@ -2,6 +2,7 @@
 #include "proxy/classify.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 
 #include "provider/credential.h"
 #include "proxy/exchange.h"
@@ -95,6 +96,22 @@ static enum eg_reason strip(struct exchange *x, const char **ret_detail)
 	return EG_REASON_direct_key;
 }
 
+/* The name in the ClientHello; a port, if one is given, is the one that was connected to (443 has
+ * been left out). */
+static bool is_for_host(const struct exchange *x)
+{
+	const struct slice host = x->req->host, name = caller_host(x->caller);
+	char port[8];
+	int n;
+
+	if (host.n < name.n || !slice_ieq(slice_of(host.p, name.n), name))
+		return false;
+	if (host.n == name.n)
+		return true;
+	n = snprintf(port, sizeof(port), ":%u", (unsigned)x->caller->flow.dport);
+	return slice_eq(slice_of(host.p + name.n, host.n - name.n), slice_of(port, (size_t)n));
+}
+
 enum eg_reason classify_request(struct exchange *x, const char **ret_detail)
 {
 	const struct inspect_plan *plan = NULL;
@@ -106,7 +123,7 @@ enum eg_reason classify_request(struct exchange *x, const char **ret_detail)
 	}
 	reason = strip(x, ret_detail);
 	record_provider(x);
-	if (!slice_ieq(x->req->host, caller_host(x->caller)))
+	if (!is_for_host(x))
 		return EG_REASON_host_mismatch;
 	if (x->req->upgrade)
 		return EG_REASON_upgrade_refused;

@@ -125,11 +125,19 @@ static bool says_length_of_none(const struct http_request *r)
 		slice_eq(r->method, SLICE("PATCH")));
 }
 
+/* The name we decided on; with a port, as the client gave it, where it is not 443. */
+static struct slice host_of(const struct exchange *x)
+{
+	struct slice name = caller_host(x->caller);
+
+	return x->req->host.n > name.n ? x->req->host : name;
+}
+
 static ssize_t put_head(struct exchange *x)
 {
 	struct h1_request_opts o = { .more = x->egress.more,
 				     .n_more = x->egress.n_more,
-				     .host = caller_host(x->caller),
+				     .host = host_of(x),
 				     .body = x->req->body,
 				     .content_length = x->req->content_length };
 	int r = x->lease ? put_credential(x) : 0;

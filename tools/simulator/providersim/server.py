@@ -116,7 +116,7 @@ def serve(sock, entry, world):
 
 def exchange(sock, source, request, entry, world):
     """One request and its answer; whether the connection goes on."""
-    host = request.get("host").lower().removesuffix(":443")
+    host = request.get("host").lower().split(":")[0]
     provider = world.names.provider(host) or ""
     verdict, places = world.keys.judge(provider, request)
     fault = world.faults.take(host=host, path=request.path)
