@@ -58,13 +58,26 @@ static __noinline void report(struct __sk_buff *skb, enum eg_reason reason, cons
 	count_event(ksk->sk_cgrp_data.cgroup, EG_HOOK_EGRESS, reason, &f);
 }
 
-/* Most sockets have no storage of anybody's: no call for those. */
-static __always_inline int is_stamped(struct bpf_sock *sk, const struct sock *ksk)
+/* enum eg_stamp_value, or 0. Most sockets have no storage of anybody's: no call for those. */
+static __always_inline __u64 stamp_of(struct bpf_sock *sk, const struct sock *ksk)
 {
-	if (!ksk->sk_bpf_storage)
+	__u64 *stamp;
+
+	if (!sk || !ksk || !ksk->sk_bpf_storage)
 		return 0;
 	sk = bpf_sk_fullsock(sk);
-	return sk && bpf_sk_storage_get(&eg_stamp, sk, 0, 0);
+	stamp = sk ? bpf_sk_storage_get(&eg_stamp, sk, 0, 0) : 0;
+	return stamp ? *stamp : 0;
+}
+
+/* Where its socket is connected to: nobody has translated the address on the way here. */
+static __always_inline int is_as_connected(struct sock *ksk, const struct packet *p)
+{
+	struct eg_addr local = {}, peer = {};
+
+	trip_peer(ksk, &local, &peer);
+	config_unembed(&peer);
+	return learn_same(&peer, &p->dst);
 }
 
 SEC("cgroup_skb/egress")
@@ -77,12 +90,15 @@ int eg_egress(struct __sk_buff *skb)
 	enum eg_reason reason = EG_REASON_k_packet;
 	struct governed g;
 	enum packet_kind kind;
+	__u64 stamp = stamp_of(sk, ksk);
 
 	/* First, because egret's own packets are the most: both sides of every exchange. */
-	if (sk && ksk && is_stamped(sk, ksk))
+	if (stamp == EG_STAMP_OWN)
 		return verdict_allow_counted(EG_HOOK_EGRESS);
 	kind = packet_parse(skb_load, skb, &p);
 	config_unembed(&p.dst);
+	if (stamp && ksk && kind == PACKET_PLAIN && is_as_connected(ksk, &p))
+		return verdict_allow_counted(EG_HOOK_EGRESS);
 	if (kind == PACKET_PLAIN && addr_is_local(&p.dst))
 		return verdict_allow();
 	governed_lookup(&p.dst, &g);

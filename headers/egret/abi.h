@@ -18,6 +18,14 @@
 /* The port of the proxy's listeners, on 127.0.0.1 and ::1 of each network namespace. */
 #define EG_PROXY_PORT  15001
 
+/* What eg_stamp says of a socket. */
+enum eg_stamp_value {
+	EG_STAMP_OWN = 1,
+	/* In a network namespace of others, who can rewrite what leaves it: passes to the address
+	 * it is connected to, not to governed ones besides. */
+	EG_STAMP_LENT = 2,
+};
+
 struct eg_addr {
 	__be32 a[4];
 };

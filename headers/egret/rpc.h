@@ -17,7 +17,7 @@
 /* Of all that follows. Processes of two versions of egret meet when one is upgraded to the other:
  * then only if both have this number. Appending a message that processes of an earlier version are
  * not sent keeps it; changing one raises it. */
-#define EG_RPC_VERSION 1
+#define EG_RPC_VERSION 2
 
 #define EG_MSG_MAX     65536 /* header and body */
 #define EG_MSG_FDS     8
@@ -155,6 +155,10 @@ struct eg_log_level {
 struct eg_sockets {
 	__u32 family; /* AF_INET or AF_INET6 */
 	__u32 count; /* at most EG_MSG_FDS */
+	__u64 netns; /* cookie of the namespace that they shall be of; 0: egretd's own */
+	__u32 is_governed; /* 1: for an address of the endpoint map: where the backstop would drop
+			      what they send, they are of egretd's namespace all the same */
+	__u32 pad;
 };
 
 #define EG_NAME_MAX 64 /* workload, provider, model rule, credential ids: 63 bytes and NUL */
@@ -262,7 +266,7 @@ EG_RPC_SIZE(eg_policy_push, 8);
 EG_RPC_SIZE(eg_listener, 16);
 EG_RPC_SIZE(eg_slab, 8);
 EG_RPC_SIZE(eg_log_level, 8);
-EG_RPC_SIZE(eg_sockets, 8);
+EG_RPC_SIZE(eg_sockets, 24);
 EG_RPC_SIZE(eg_principal, 904);
 EG_RPC_SIZE(eg_resolved, 1296);
 EG_RPC_SIZE(eg_note, 864);

@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""To be taken for a provider's client must open nothing: what is passed through untouched is dialled by egret, from the
-host's network. Each attack has its twin that is allowed."""
+"""To be passed through, or taken for a provider's client, must open nothing: what egret passes on goes by the network
+that its client is in. Each attack has its twin that is allowed."""
 import socket
 import struct
 import subprocess
 
 import pytest
 
-from lib.pod import TRY
+from lib.pod import TRY, Pod
 from lib.policies import agent_policy
-from lib.system import PYTHON, sh
-from lib.world import DNS, FREE, PROVIDERS
+from lib.system import PYTHON, sh, wait_for
+from lib.world import DNS, FREE, FREE6, PROVIDERS
 
 RESOLVER, USER = "203.0.113.54", 65534
 
@@ -86,6 +86,16 @@ def test_other_names_at_a_providers_address(world, make_daemon, mode, passes):
         assert event["host"] == "free.example" and '"egress"."allow"' in event["text"]
 
 
+# Root of a network namespace can have any route; nothing is behind it.
+UP = "ip link set lo up"
+ROUTED = UP + " && ip link add d0 type veth peer name d1 && ip addr add 192.0.2.1/24 dev d0 && ip link set d0 up && " \
+    "ip link set d1 up && ip neigh add 192.0.2.2 lladdr 02:00:00:00:00:01 dev d0 && ip route add default via 192.0.2.2"
+
+
+def alone(network):
+    return f"import subprocess; subprocess.run({network!r}, shell=True, check=True)\n" + TRY
+
+
 @pytest.mark.parametrize("uid", [None, USER])
 @pytest.mark.parametrize("target", [FREE, "169.254.169.254", "10.77.0.1"])
 def test_a_namespace_without_network_gets_none(world, make_daemon, uid, target):
@@ -94,17 +104,73 @@ def test_a_namespace_without_network_gets_none(world, make_daemon, uid, target):
         sh("ip", "-n", world.host, "addr", "add", target + "/32", "dev", "h0")
     code = FORGE % (DNS, DNS, answer("api.openai.com", target).hex()) + ASK % (target, "free.example")
     done = world.run_in(world.load, ["unshare", "-Urn", PYTHON, "-c", code], uid=uid)
-    assert "ACCESS_DENIED" in done.stdout and world.sim.requests() == [], done
-    assert daemon.event("not_passed")["host"] == "free.example"
+    assert "ConnectionReset" in done.stdout and world.sim.requests() == [], done
+    event = daemon.event("not_passed")
+    assert event["host"] == "free.example" and "no route" in event["text"]
 
 
-def test_what_a_provider_has_is_passed_for_it_too(world, make_daemon):
-    """The twin: an address that egretd itself knows as a provider's; its other names are of the same owner."""
-    make_daemon().start()
-    done = world.run_in(world.load, ["unshare", "-Urn", PYTHON, "-c",
-                                     "import subprocess; subprocess.run('ip link set lo up', shell=True)\n" + TRY +
-                                     ASK % (PROVIDERS, "free.example")])
+@pytest.mark.parametrize("network", [UP, ROUTED], ids=["no device", "no peer"])
+@pytest.mark.parametrize("capture, target", [("names", PROVIDERS), ("tls", PROVIDERS), ("tls", FREE), ("all", FREE)])
+def test_capture_gives_a_namespace_no_network(world, make_daemon, network, capture, target):
+    """Nor does an address that egretd itself knows as a provider's. Governed names are served there all the same."""
+    daemon = make_daemon(agent_policy(world, agent_has={"capture": capture}), settings={"upstream.connect_ms": 1000}).start()
+    done = world.run_in(world.load, ["unshare", "-Urn", PYTHON, "-c", alone(network) + ASK % (target, "free.example")])
+    assert done.stdout and "passed" not in done.stdout, done
+    assert world.sim.log()["connections"] == []
+    if network == UP:
+        assert daemon.event("not_passed")["host"] == "free.example"
+    done = world.run_in(world.load, ["unshare", "-Urn", PYTHON, "-c", alone(network) + ASK % (PROVIDERS, "api.openai.com")])
     assert done.stdout.startswith("passed"), done
+
+
+def served(daemon, world):
+    """A pod with listeners and backstop."""
+    pod = Pod(world)
+    keeper = pod.start(["sleep", "1000"])
+    world.closers.append(lambda: (keeper.kill(), keeper.wait()))
+
+    def is_fenced():
+        return [(r["devices"], r["ipv4"], r["ipv6"]) for r in daemon.egret("netns", "list")] == [(1, True, True)]
+    wait_for(is_fenced, what="listeners and backstop")
+    return pod
+
+
+def ask_from(pod, target, name="free.example"):
+    return pod.python(ASK % (target, name))
+
+
+@pytest.mark.parametrize("target", [FREE, FREE6])
+def test_what_a_pod_sends_by_way_of_egret_comes_from_the_pod(world, make_daemon, target):
+    """The twin: its own routes, its own address."""
+    daemon = make_daemon(agent_policy(world, agent_has={"capture": "all"})).start()
+    pod = served(daemon, world)
+    assert ask_from(pod, target).startswith("passed")
+    connection, = world.sim.log()["connections"]
+    assert connection["peer"] == (pod.address6 if ":" in target else pod.address)
+    sh("ip", "-n", pod.ns, *(["-6"] if ":" in target else []), "route", "del", "default")
+    assert "passed" not in ask_from(pod, target) and len(world.sim.log()["connections"]) == 1
+
+
+def test_other_names_at_a_providers_address_are_reached_from_a_pod(world, make_daemon):
+    """What the backstop would drop on its way from there goes by the host's network."""
+    daemon = make_daemon().start()
+    pod = served(daemon, world)
+    assert ask_from(pod, PROVIDERS).startswith("passed")
+    assert world.sim.log()["connections"][0]["peer"] == "198.51.100.2"
+
+
+@pytest.mark.parametrize("kind, device", [("inet", ""), ("netdev", "device eth0")])
+def test_what_a_pod_rewrites_on_its_way_is_still_held(world, make_daemon, kind, device):
+    """egret's socket is in a namespace that is not egret's: what leaves it may go elsewhere than it says."""
+    daemon = make_daemon(agent_policy(world, agent_has={"capture": "all"}), settings={"upstream.connect_ms": 1000}).start()
+    pod = served(daemon, world)
+    how = f"type nat hook output priority -100; ip daddr {FREE} dnat ip to {PROVIDERS};" if kind == "inet" else \
+        f"type filter hook egress {device} priority 0; ip daddr {FREE} ip daddr set {PROVIDERS};"
+    rules = f"table {kind} n {{ chain c {{ {how} }}; }}"
+    done = world.run_in(pod.cgroup, ["nft", "-f", "-"], stdin=rules, ns=pod.path)
+    assert done.returncode == 0, done.stderr
+    assert "passed" not in ask_from(pod, FREE)
+    assert world.counter.connections(world) == 0 and world.sim.log()["connections"] == []
 
 
 @pytest.mark.parametrize("name, allow", [("api.openai.com", ()), ("pypi.example", ("pypi.example:443",))])

@@ -9,6 +9,7 @@
 #include "daemon/child.h"
 #include "daemon/endpoints.h"
 #include "daemon/events.h"
+#include "daemon/namespaces.h"
 #include "daemon/warnings.h"
 #include "dataplane/dataplane.h"
 #include "event/channel.h"
@@ -34,6 +35,7 @@ static void sockets(struct monitor *m, struct child *child, struct msg *msg)
 {
 	struct eg_sockets want;
 	int fds[EG_MSG_FDS];
+	int netns_fd = -1, r = 0;
 	unsigned n = 0;
 
 	if (msg->body.n != sizeof(want)) {
@@ -45,11 +47,15 @@ static void sockets(struct monitor *m, struct child *child, struct msg *msg)
 		refuse(child);
 		return;
 	}
-	while (n < want.count && dataplane_socket(m->dp, (int)want.family, &fds[n]) == 0)
-		n++;
-	if (n < want.count)
-		log_warn_limited(
-			"sockets for providers cannot be made: out of descriptors or memory");
+	if (want.netns)
+		r = namespaces_outlet(m->namespaces, want.netns, want.is_governed, &netns_fd);
+	while (r == 0 && n < want.count) {
+		r = dataplane_socket(m->dp, netns_fd, (int)want.family, &fds[n]);
+		n += r == 0;
+	}
+	/* A namespace may have been given up meanwhile. */
+	if (r < 0 && r != -ENOENT)
+		log_warn_limited("sockets for connections cannot be made: %s", strerror(-r));
 	want.count = n;
 	if (channel_reply(child_channel(child), EG_MSG_sockets, msg->id, &want, sizeof(want), NULL,
 			  0, fds, n) < 0)

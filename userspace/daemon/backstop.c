@@ -304,6 +304,20 @@ void backstop_settle(struct backstop *b)
 	(void)!veth_each(b->opts.dp, drop_stranger, b);
 }
 
+bool backstop_guards(const struct backstop *b, uint64_t netns)
+{
+	const struct device *d;
+	const struct space *s;
+
+	LIST_FOREACH(d, &b->devices, link)
+	{
+		s = find_nsid(b, d->nsid);
+		if (s && s->netns == netns)
+			return true;
+	}
+	return false;
+}
+
 struct counting {
 	uint64_t netns; /* 0: all */
 	struct backstop_counts *to;

@@ -34,6 +34,10 @@ void backstop_drop(struct backstop *b, uint64_t netns);
 /* All namespaces there are have been told: what an earlier daemon left for others goes. */
 void backstop_settle(struct backstop *b);
 
+/* Whether a device of that namespace carries it: what goes from there to governed addresses is
+ * dropped, egret's own as well. */
+bool backstop_guards(const struct backstop *b, uint64_t netns);
+
 struct backstop_counts {
 	bool is_able; /* the kernel has tcx */
 	unsigned devices;

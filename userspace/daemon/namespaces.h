@@ -49,6 +49,11 @@ const char *namespaces_seen(struct namespaces *n, const struct eg_flow *flow) _m
 pid_t namespaces_whose(const struct namespaces *n, uint64_t netns);
 /* A borrowed fd of it; -1 for the monitor's own. -ENOENT: it is none of those. */
 int namespaces_fd(const struct namespaces *n, uint64_t netns, int *ret_fd) _must_check_;
+/* Where a socket is made for what a process of that namespace sends by way of egret: a borrowed fd;
+ * -1: in the monitor's own, which it is too when the address is governed and the backstop would
+ * drop it. -ENOENT: it is none of those. */
+int namespaces_outlet(const struct namespaces *n, uint64_t netns, bool is_governed,
+		      int *ret_fd) _must_check_;
 /* Hands worker `index`, just started, the listeners that are its. */
 int namespaces_send(const struct namespaces *n, struct channel *ch, unsigned index) _must_check_;
 /* The one after `*cursor` (0: the first) as a borrowed fd, moving the cursor; -ENOENT at the end.

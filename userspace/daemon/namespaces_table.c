@@ -122,6 +122,15 @@ int namespaces_fd(const struct namespaces *n, uint64_t netns, int *ret_fd)
 	return 0;
 }
 
+int namespaces_outlet(const struct namespaces *n, uint64_t netns, bool is_governed, int *ret_fd)
+{
+	int r = namespaces_fd(n, netns, ret_fd);
+
+	if (r == 0 && is_governed && backstop_guards(n->backstop, netns))
+		*ret_fd = -1;
+	return r;
+}
+
 int namespaces_send(const struct namespaces *n, struct channel *ch, unsigned index)
 {
 	unsigned n_workers = children_workers(n->opts.children);

@@ -95,8 +95,9 @@ const char *dataplane_cgroup(const struct dataplane *dp); /* borrowed */
 /* Exempts a socket of egret's own, before it connects, binds or sends. Never for a socket that
  * anybody else can get at. */
 int dataplane_stamp(struct dataplane *dp, int sock_fd) _must_check_;
-/* A stamped TCP socket for a connection upstream, close-on-exec and non-blocking. */
-int dataplane_socket(struct dataplane *dp, int family, int *ret_fd) _must_check_;
+/* A stamped TCP socket for a connection upstream, close-on-exec and non-blocking: EG_STAMP_OWN; or
+ * in the network namespace of netns_fd (-1: the caller's), EG_STAMP_LENT. */
+int dataplane_socket(struct dataplane *dp, int netns_fd, int family, int *ret_fd) _must_check_;
 /* A new read-only fd for flow_take(), to hand to a worker. */
 int dataplane_flow_fd(struct dataplane *dp, int *ret_fd) _must_check_;
 

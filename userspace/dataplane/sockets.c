@@ -14,16 +14,19 @@
 #define SO_NETNS_COOKIE 71
 #endif
 
-int dataplane_stamp(struct dataplane *dp, int sock_fd)
+static int stamp(struct dataplane *dp, int sock_fd, uint64_t value)
 {
-	uint64_t one = 1;
-
-	if (bpf_map_update_elem(dp->in.map[PINS_eg_stamp], &sock_fd, &one, BPF_ANY) < 0)
+	if (bpf_map_update_elem(dp->in.map[PINS_eg_stamp], &sock_fd, &value, BPF_ANY) < 0)
 		return -errno;
 	return 0;
 }
 
-int dataplane_socket(struct dataplane *dp, int family, int *ret_fd)
+int dataplane_stamp(struct dataplane *dp, int sock_fd)
+{
+	return stamp(dp, sock_fd, EG_STAMP_OWN);
+}
+
+static int socket_here(struct dataplane *dp, int family, uint64_t value, int *ret_fd)
 {
 	_cleanup_close_ int fd = -EBADF;
 	int r;
@@ -31,11 +34,25 @@ int dataplane_socket(struct dataplane *dp, int family, int *ret_fd)
 	fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_TCP);
 	if (fd < 0)
 		return -errno;
-	r = dataplane_stamp(dp, fd);
+	r = stamp(dp, fd, value);
 	if (r < 0)
 		return r;
 	*ret_fd = TAKE_FD(fd);
 	return 0;
+}
+
+int dataplane_socket(struct dataplane *dp, int netns_fd, int family, int *ret_fd)
+{
+	int home, r;
+
+	if (netns_fd < 0)
+		return socket_here(dp, family, EG_STAMP_OWN, ret_fd);
+	r = netns_enter(netns_fd, &home);
+	if (r < 0)
+		return r;
+	r = socket_here(dp, family, EG_STAMP_LENT, ret_fd);
+	netns_leave(home);
+	return r;
 }
 
 int dataplane_flow_fd(struct dataplane *dp, int *ret_fd)
@@ -67,7 +84,7 @@ static int listen_one(struct dataplane *dp, int family, int *ret_fd)
 	_cleanup_close_ int fd = -EBADF;
 	int one = 1, r;
 
-	r = dataplane_socket(dp, family, &fd);
+	r = socket_here(dp, family, EG_STAMP_OWN, &fd);
 	if (r < 0)
 		return r;
 	/* SO_REUSEADDR: connections of an earlier daemon in TIME_WAIT hold the port otherwise. */

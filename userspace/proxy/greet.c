@@ -25,11 +25,13 @@ static void pass(struct conn *c, bool holds)
 		conn_close(c, true);
 }
 
-/* Other names live at addresses of providers. Whoever may not reach such an address, or has no
- * network to reach it by, must not get there by being taken for a provider's client. */
+/* Other names live at addresses of providers. Whoever may not reach such an address must not get
+ * there by being taken for a provider's client; nor to a private one by the host's network, which
+ * is how governed addresses may be dialled for others (outlet.h). */
 static bool may_pass_on(struct conn *c)
 {
 	const struct eg_flow *f = &c->caller.flow;
+	bool is_of_map = !is_captured(c) && !(f->flags & EG_FLOW_LEARNED);
 
 	if (f->flags & EG_FLOW_DENIED) {
 		conn_refuse(
@@ -38,14 +40,11 @@ static bool may_pass_on(struct conn *c)
 			"and port to \"egress\".\"allow\" of the workload");
 		return false;
 	}
-	if (is_captured(c) || f->netns == c->w->netns)
+	if (!is_of_map || f->netns == c->w->netns || upstream_may_dial(c->w->upstream, &f->dst))
 		return true;
-	if (!(f->flags & EG_FLOW_LEARNED) && upstream_may_dial(c->w->upstream, &f->dst))
-		return true;
-	conn_refuse(
-		c, EG_REASON_not_passed,
-		"the name is not governed, and the address a provider's only by the word of the "
-		"caller's own network namespace, or a private one");
+	conn_refuse(c, EG_REASON_not_passed,
+		    "the name is not governed, and the address a private one, which is not passed "
+		    "on for other network namespaces");
 	return false;
 }
 

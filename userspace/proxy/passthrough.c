@@ -8,15 +8,16 @@
 
 #include "proxy/conn.h"
 #include "proxy/greet.h"
+#include "proxy/note.h"
+#include "proxy/outlet.h"
 #include "proxy/peek.h"
 #include "proxy/state.h"
+#include "upstream/address.h"
 #include "upstream/dial.h"
-#include "upstream/pool.h"
 
-#define NARROW	       ((size_t)64 * 1024) /* what a pipe has of itself (pipe(7)) */
-#define WIDE	       ((size_t)256 * 1024)
-#define ROUNDS_MAX     16 /* of one direction before others get their turn */
-#define SOCKET_WAIT_US 20000u
+#define NARROW	   ((size_t)64 * 1024) /* what a pipe has of itself (pipe(7)) */
+#define WIDE	   ((size_t)256 * 1024)
+#define ROUNDS_MAX 16 /* of one direction before others get their turn */
 
 /* One direction. The pipe holds what has been read and not yet written; there is none at rest. */
 struct way {
@@ -32,7 +33,7 @@ struct passthrough {
 	bool connected;
 	bool holds; /* nothing of the client's goes out before it was looked at */
 	struct io io;
-	struct timer retry;
+	struct outlet outlet;
 	struct timer again;
 	struct way out, in; /* client to destination, and back */
 };
@@ -41,24 +42,6 @@ enum { NOBODY, CLIENT, SERVER };
 
 /* readable: who the loop says has something to read. */
 static void on_ready(struct passthrough *p, int readable);
-
-static socklen_t destination(const struct eg_flow *f, struct sockaddr_storage *ss)
-{
-	struct sockaddr_in6 *six = (struct sockaddr_in6 *)(void *)ss;
-	struct sockaddr_in *four = (struct sockaddr_in *)(void *)ss;
-
-	*ss = (struct sockaddr_storage){ 0 };
-	if (f->dst.a[0] == 0 && f->dst.a[1] == 0 && f->dst.a[2] == htonl(0xffff)) {
-		four->sin_family = AF_INET;
-		four->sin_port = htons(f->dport);
-		four->sin_addr.s_addr = f->dst.a[3];
-		return sizeof(*four);
-	}
-	six->sin6_family = AF_INET6;
-	six->sin6_port = htons(f->dport);
-	memcpy(&six->sin6_addr, f->dst.a, sizeof(f->dst.a));
-	return sizeof(*six);
-}
 
 static void fail(struct passthrough *p)
 {
@@ -104,35 +87,39 @@ static void on_late(struct deadline *d)
 	fail(container_of(d, struct conn, deadline)->passthrough);
 }
 
-static void start_connect(struct passthrough *p);
-
-static void on_retry(struct timer *t)
+/* As it would have been for the client itself. */
+static void on_no_route(struct passthrough *p, int error)
 {
-	start_connect(container_of(t, struct passthrough, retry));
+	struct conn *c = p->conn;
+
+	if (c->caller.flow.netns == c->w->netns ||
+	    (error != ENETUNREACH && error != EHOSTUNREACH && error != EADDRNOTAVAIL)) {
+		fail(p);
+		return;
+	}
+	note_conn(c, EG_REASON_not_passed, "its network namespace has no route to the address");
+	c->w->count.denied++;
+	fail(p);
 }
 
-static void start_connect(struct passthrough *p)
+static void on_socket(struct outlet *o, int fd)
 {
-	struct worker *w = p->conn->w;
+	struct passthrough *p = container_of(o, struct passthrough, outlet);
+	const struct eg_flow *f = &p->conn->caller.flow;
 	struct sockaddr_storage ss;
-	socklen_t n = destination(&p->conn->caller.flow, &ss);
+	socklen_t n = address_sockaddr(&f->dst, f->dport, &ss);
 
-	p->fd = upstream_take_socket(w->upstream, ss.ss_family);
-	if (p->fd == -EAGAIN) {
-		p->fd = -EBADF;
-		timer_start(&p->retry, w->loop, SOCKET_WAIT_US, on_retry);
-		return;
-	}
-	if (p->fd < 0) {
+	if (fd < 0) {
 		fail(p);
 		return;
 	}
-	dial_set_options(p->fd);
-	if (connect(p->fd, (struct sockaddr *)&ss, n) < 0 && errno != EINPROGRESS) {
-		fail(p);
+	p->fd = fd;
+	dial_set_options(fd);
+	if (connect(fd, (struct sockaddr *)&ss, n) < 0 && errno != EINPROGRESS) {
+		on_no_route(p, errno);
 		return;
 	}
-	io_start(&p->io, w->loop, p->fd, IO_WRITE, on_server);
+	io_start(&p->io, p->conn->w->loop, fd, IO_WRITE, on_server);
 }
 
 static int finish_connect(struct passthrough *p)
@@ -320,7 +307,7 @@ int passthrough_new(struct conn *c, bool holds, struct passthrough **ret)
 	io_want(&c->io, 0);
 	deadline_set(&c->deadline, c->w->loop, loop_now_us(c->w->loop), c->w->set.connect_ms * 1000,
 		     on_late);
-	start_connect(p);
+	outlet_get(&p->outlet, c->w, &c->caller.flow, on_socket);
 	return 0;
 }
 
@@ -329,7 +316,7 @@ void passthrough_stop(struct passthrough *p)
 	if (!p)
 		return;
 	io_stop(&p->io);
-	timer_stop(&p->retry);
+	outlet_cancel(&p->outlet);
 	timer_stop(&p->again);
 	cleanup_close(&p->fd);
 	p->fd = -EBADF;

@@ -107,9 +107,14 @@ void upstream_give_sockets(struct upstream *u, int family, const int *fds, unsig
 	stock_give(&u->stock, family, fds, n);
 }
 
-int upstream_take_socket(struct upstream *u, int family)
+void upstream_await_socket(struct upstream *u, int family, struct stock_wait *w, stock_fn fn)
 {
-	return stock_take(&u->stock, family);
+	int fd = stock_take(&u->stock, family);
+
+	if (fd >= 0)
+		fn(w, fd);
+	else
+		stock_await(&u->stock, family, w, fn);
 }
 
 struct upstream_call *upstream_get(struct upstream *u, const struct upstream_target *t, bool fresh,

@@ -4,7 +4,7 @@
  * the name verified against the trust bundle, kept for reuse. Keyed by provider, host, port,
  * credential and TLS policy: a connection that carried one credential never carries another.
  * Addresses in private, loopback, link-local, metadata and other special-use ranges are refused
- * unless configured. Sockets come from the monitor, stamped (upstream_sockets_fn).
+ * unless configured. Sockets come from the monitor, stamped (stock.h).
  *
  * Opens no file after upstream_new(). OpenSSL writes with write(2): ignore SIGPIPE. Never logs.
  */
@@ -16,6 +16,7 @@
 #include "egret/abi.h"
 #include "egret/reasons.h"
 #include "event/loop.h"
+#include "upstream/stock.h"
 
 struct upstream; /* one a worker */
 struct upstream_call; /* one pending upstream_get() */
@@ -46,10 +47,6 @@ struct upstream_target {
 /* conn is NULL and reason says why on failure; detail (static or during the call) for the log. */
 typedef void (*upstream_fn)(void *ctx, struct upstream_conn *conn, enum eg_reason reason,
 			    const char *detail);
-/* Asks the owner for stamped, non-blocking sockets of a family: each question is answered once,
- * through upstream_give_sockets(). */
-typedef void (*upstream_sockets_fn)(void *ctx, int family, unsigned count);
-
 struct upstream_opts {
 	uint64_t
 		connect_timeout_us; /* for the whole of resolve, connect, handshake; default 10 s */
@@ -59,7 +56,7 @@ struct upstream_opts {
 	size_t n_allow;
 	const char *const *servers; /* DNS servers "addr[:port]"; none: those of resolv.conf */
 	size_t n_servers;
-	upstream_sockets_fn on_need_sockets;
+	stock_need_fn on_need_sockets; /* answered through upstream_give_sockets() */
 	void *ctx;
 };
 
@@ -77,9 +74,9 @@ int upstream_set_trust(struct upstream *u, struct slice pem) _must_check_;
  * on_need_sockets. */
 void upstream_give_sockets(struct upstream *u, int family, const int *fds, unsigned n);
 
-/* One stamped socket of the stock for a connection of the caller's own (passthrough); -EAGAIN: none
- * right now (more are asked for). */
-int upstream_take_socket(struct upstream *u, int family) _must_check_;
+/* One stamped socket of the stock for a connection of the caller's own; fn runs once, perhaps
+ * before this returns. Given up by stock_cancel(). */
+void upstream_await_socket(struct upstream *u, int family, struct stock_wait *w, stock_fn fn);
 
 /* From the pool at once (calling back before returning, NULL), or made: called back later, from the
  * loop. fresh: never from the pool. */

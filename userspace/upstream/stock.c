@@ -27,7 +27,7 @@ static void on_prefill(struct later *w)
 			ask(s, &s->shelves[i]);
 }
 
-void stock_init(struct stock *s, struct loop *l, upstream_sockets_fn on_need, void *ctx)
+void stock_init(struct stock *s, struct loop *l, stock_need_fn on_need, void *ctx)
 {
 	*s = (struct stock){ .on_need = on_need, .ctx = ctx };
 	s->shelves[0].family = AF_INET;

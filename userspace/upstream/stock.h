@@ -2,7 +2,8 @@
 /*
  * Sockets that the kernel lets through: only the monitor can stamp one, so a few of each family are
  * kept in stock and more are asked for before they run out. Whoever finds it empty waits in line.
- * Called by dial.c and pool.c.
+ * Called by dial.c and pool.c; waited
+ * for by proxy/outlet.c.
  */
 #pragma once
 
@@ -10,13 +11,15 @@
 
 #include "base/cleanup.h"
 #include "event/loop.h"
-#include "upstream/pool.h"
 
 #define STOCK_MAX 8u /* of a family; one message's worth */
 #define STOCK_LOW 4u /* ask for more when so few are left */
 
 struct stock_shelf;
 struct stock_wait;
+/* Asks the owner for stamped, non-blocking sockets of a family: each question is answered once,
+ * through stock_give(). */
+typedef void (*stock_need_fn)(void *ctx, int family, unsigned count);
 /* fd >= 0: the callee's; negative errno: none can be had. */
 typedef void (*stock_fn)(struct stock_wait *w, int fd);
 
@@ -38,13 +41,13 @@ struct stock_shelf {
 
 struct stock {
 	struct stock_shelf shelves[2]; /* AF_INET, AF_INET6 */
-	upstream_sockets_fn on_need;
+	stock_need_fn on_need;
 	void *ctx;
 	struct later prefill;
 };
 
 /* Asks for the first sockets once the loop runs. */
-void stock_init(struct stock *s, struct loop *l, upstream_sockets_fn on_need, void *ctx);
+void stock_init(struct stock *s, struct loop *l, stock_need_fn on_need, void *ctx);
 /* Closes what is left; waiters are forgotten. */
 void stock_done(struct stock *s);
 /* A socket now, or -EAGAIN. */

@@ -91,10 +91,12 @@ struct rig {
 	int wake_fd;
 	uint32_t generation;
 	/* what the fakes do */
-	_Atomic unsigned workload, attested, minted, leased, sockets;
+	_Atomic unsigned workload, attested, minted, leased, sockets, lents;
 	_Atomic int attest_reason, attest_silent, lease_status, mint_refused, mint_silent,
 		lease_ttl_ms;
 	_Atomic unsigned lease_generation;
+	_Atomic int sockets_none, sockets_silent; /* of namespaces other than the worker's */
+	struct eg_sockets lent; /* what was asked last for one of those */
 	_Atomic unsigned notes, noted[EG_REASON_COUNT];
 	struct eg_note note; /* the last */
 	sem_t ready;
@@ -171,6 +173,13 @@ static inline void rig_sockets(struct rig *r, struct channel *ch, struct msg *m)
 	int fds[EG_MSG_FDS];
 
 	memcpy(&q, m->body.p, sizeof(q));
+	if (q.netns) {
+		r->lent = q;
+		r->lents++;
+		if (r->sockets_silent)
+			return;
+		q.count = r->sockets_none ? 0 : q.count;
+	}
 	for (unsigned i = 0; i < q.count; i++)
 		fds[i] = socket((int)q.family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	r->sockets += q.count;

@@ -163,17 +163,33 @@ static void test_every_address_is_deaf(void **state)
 	deaf_stop(&d);
 }
 
+struct other {
+	struct stock_wait wait;
+	int fd; /* -1: not called yet */
+};
+
+static void on_other(struct stock_wait *wait, int fd)
+{
+	container_of(wait, struct other, wait)->fd = fd;
+}
+
 static void test_sockets_for_others(void **state)
 {
 	struct calls *f = *state;
-	int fd;
+	struct other first = { .fd = -1 }, second = { .fd = -1 }, gone = { .fd = -1 };
 
-	assert_int_equal(upstream_take_socket(f->upstream, AF_INET), -EAGAIN);
+	upstream_await_socket(f->upstream, AF_INET, &first.wait, on_other);
+	upstream_await_socket(f->upstream, AF_INET, &gone.wait, on_other);
+	stock_cancel(&gone.wait);
+	assert_int_equal(first.fd, -1);
 	f->sockets = SOCKETS_AT_ONCE;
 	calls_give(f, AF_INET, 2);
-	fd = upstream_take_socket(f->upstream, AF_INET);
-	assert_true(fd >= 0);
-	close(fd);
+	assert_true(first.fd >= 0);
+	upstream_await_socket(f->upstream, AF_INET, &second.wait, on_other); /* at once */
+	assert_true(second.fd >= 0);
+	assert_int_equal(gone.fd, -1);
+	close(first.fd);
+	close(second.fd);
 }
 
 struct resolved {
