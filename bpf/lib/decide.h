@@ -153,7 +153,7 @@ static __always_inline enum mode_says decide_free(struct bpf_sock_addr *ctx, con
 	if (mode_any())
 		says = decide_modes(ctx, dst, r->port, connect);
 	if (says == MODE_PASS && look)
-		says = decide_capture(ctx, EG_CAPTURE_TLS, r->port, dst, connect);
+		says = decide_capture(ctx, EG_CAPTURE_ALL, r->port, dst, connect);
 	return says;
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
- * The tripwire: TCP to a redirected port of an address that nobody knows. The first payload is held
+ * The tripwire: TCP to an address that nobody knows. The first payload is held
  * (dropped; TCP keeps it and sends it again with what was written since) until it is a whole
  * ClientHello, and passes unless that names a governed server. Then nothing of it leaves: the
  * address is learned as one to be looked at, in the cgroup of the socket, and the monitor ends the
@@ -11,8 +11,11 @@
  * What is learned decides nothing: EG_PROVIDER_LOOK only redirects, and there the name counts.
  *
  * First bytes that no TLS record begins with pass at once, and the connection with them: providers
- * speak nothing but TLS there. So do connections older than enforcement, whose first bytes we never
- * saw.
+ * speak nothing but TLS. So do connections older than enforcement, whose first bytes we never saw.
+ *
+ * At the redirected ports whatever cannot be read is held. At others, where a workload may speak
+ * anything, only a first byte that begins a TLS record counts, of connections that it made itself;
+ * and it is read even in pages that may still change (Go and haproxy splice(2) what they forward).
  */
 #pragma once
 
@@ -200,12 +203,24 @@ static __always_inline int trip_trip(struct __sk_buff *skb, struct trip *t, cons
 	return verdict_drop(EG_HOOK_EGRESS, reason);
 }
 
+/* The packet's own, which need not be the one that the socket is connected to. 0: it is cut short.
+ */
+static __always_inline __u16 trip_port(struct __sk_buff *skb, const struct packet *p)
+{
+	__be16 port;
+	int r = p->l4 == 20 ? skb_load(skb, 20 + 2, &port, 2) : skb_load(skb, p->l4 + 2, &port, 2);
+
+	return r ? 0 : bpf_ntohs(port);
+}
+
 /* The first payload, n bytes of it at `base`. */
 static __always_inline int trip_look(struct __sk_buff *skb, struct bpf_sock *sk, struct trip *t,
 				     const struct packet *p, struct sni *s)
 {
-	int r = trip_is_shared(skb) ? SNI_ODD : trip_read(skb, s);
+	int r = SNI_ODD;
 
+	if (!trip_is_shared(skb) || !config_is_redirected(trip_port(skb, p)))
+		r = trip_read(skb, s);
 	if (r == SNI_NONE)
 		return trip_pass(t, EG_COUNT_SNI_NONE);
 	if (r == SNI_NAME) {
@@ -246,16 +261,6 @@ static __always_inline int trip_payload(struct __sk_buff *skb, const struct pack
 	return 0;
 }
 
-/* The packet's own, which need not be the one that the socket is connected to. 0: it is cut short.
- */
-static __always_inline __u16 trip_port(struct __sk_buff *skb, const struct packet *p)
-{
-	__be16 port;
-	int r = p->l4 == 20 ? skb_load(skb, 20 + 2, &port, 2) : skb_load(skb, p->l4 + 2, &port, 2);
-
-	return r ? 0 : bpf_ntohs(port);
-}
-
 /* A segment without a byte of payload, behind a plain IPv4 header: every other one of a short
  * connection. */
 static __always_inline int trip_is_bare(struct __sk_buff *skb, const struct packet *p)
@@ -267,20 +272,44 @@ static __always_inline int trip_is_bare(struct __sk_buff *skb, const struct pack
 	return offset >> 4 >= 5 && skb->len == 20 + (offset >> 4) * 4u;
 }
 
+/* At a port that is not redirected: the beginning of what a client says, and may be a hello. The
+ * peer's acknowledgement of the SYN tells clients from servers, which never sent one alone. */
+static __always_inline int trip_begins(struct __sk_buff *skb, const struct packet *p,
+				       const struct tcp_sock *tcp, __u32 acked)
+{
+	struct trip_payload in = {};
+	__u8 b[2] = {}; /* of a record: type, version */
+
+	if (trip_payload(skb, p, &in) || in.n == 0 ||
+	    (!acked && tcp->inet_conn.icsk_inet.sk.__sk_common.skc_state != TCP_SYN_SENT_STATE) ||
+	    in.seq != tcp->snd_una + !acked)
+		return 0;
+	if (in.urgent || skb_load(skb, in.at, b, 1) || (in.n > 1 && skb_load(skb, in.at, b, 2)))
+		return 1;
+	return b[0] >= SNI_RECORD_FIRST && b[0] <= SNI_RECORD_LAST && b[1] < SNI_VERSION_END;
+}
+
 /* Cheap for all but the first payload of a connection: most packets end here. */
 static __always_inline int trip_is_watched(struct __sk_buff *skb, const struct packet *p)
 {
 	struct bpf_sock *sk = skb->sk;
+	struct tcp_sock *tcp;
 	struct trip *t;
 
-	if (p->proto != IPPROTO_TCP || !sk || !config_is_redirected(trip_port(skb, p)) ||
-	    trip_is_bare(skb, p))
+	if (p->proto != IPPROTO_TCP || !sk || trip_is_bare(skb, p))
 		return 0;
 	sk = bpf_sk_fullsock(sk);
 	if (!sk || sk->type != SOCK_STREAM)
 		return 0;
+	if (config_is_redirected(trip_port(skb, p))) {
+		t = bpf_sk_storage_get(&eg_trip, sk, 0, 0);
+		return !t || t->phase != TRIP_PASSED;
+	}
+	tcp = bpf_skc_to_tcp_sock(sk);
+	if (!tcp || tcp->bytes_acked > 1)
+		return 0;
 	t = bpf_sk_storage_get(&eg_trip, sk, 0, 0);
-	return !t || t->phase != TRIP_PASSED;
+	return t ? t->phase != TRIP_PASSED : trip_begins(skb, p, tcp, tcp->bytes_acked);
 }
 
 __noinline int trip(struct __sk_buff *skb, const struct packet *p)

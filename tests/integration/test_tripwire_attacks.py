@@ -17,7 +17,9 @@ from lib.system import wait_for
 ECONNABORTED = 103
 GOVERNED = "api.openai.com"
 AT = {2: "203.0.113.10", 10: "2001:db8:1::10"}
+NEAR = {2: "192.0.2.2", 10: "2001:db8:1::2"}  # the workload's host
 BOTH = pytest.mark.parametrize("family", [2, 10])
+PORTS = pytest.mark.parametrize("port", [443, 444])  # redirected, and not
 
 
 class Wire:
@@ -121,7 +123,7 @@ def trips(world, family, writes, reason="k_tripwire", name=GOVERNED, **kw):
     assert world.far_end.read() == b""
     assert (event["reason"], event["name"]) == (reason, name)
     assert event["flow"]["sk_cgroup"] == (kw.get("cgroup") or world.load).stat().st_ino
-    assert event["flow"]["dport"] == 443
+    assert event["flow"]["dport"] == kw.get("port", 443)
     return event
 
 
@@ -131,10 +133,10 @@ SENDFILE = """fd = os.memfd_create("hello"); os.write(fd, bytes.fromhex("{}")); 
 ZEROCOPY = """s.setsockopt(1, 60, 1); s.send(bytes.fromhex("{}") + bytes(20000), 0x4000000)"""
 
 
-def says(world, send, cgroup=None):
+def says(world, send, cgroup=None, port=443):
     """A client that sends in its own way, and says how its connection ended."""
     return world.start(f"""
-        s = socket.socket(); s.settimeout(20); s.connect(("{AT[2]}", 443))
+        s = socket.socket(); s.settimeout(20); s.connect(("{AT[2]}", {port}))
         {send}
         try: s.shutdown(1); s.recv(1); print(0)
         except OSError as e: print(e.errno)""", cgroup=cgroup)
@@ -149,6 +151,18 @@ def test_pages_that_may_change_on_their_way_do_not_pass(world, send):
     assert world.far_end.read() == b""
 
 
+@pytest.mark.parametrize("send", [SENDFILE, ZEROCOPY])
+def test_elsewhere_they_are_read(world, send):
+    """At ports where a workload may speak anything, many forward what they read without a copy."""
+    client = says(world, send.format(hello("free.example").hex()), port=444)
+    assert client.communicate(timeout=30)[0].strip() == "0"
+    assert world.far_end.read().startswith(hello("free.example")[:5]) and world.d.events() == []
+    client = says(world, send.format(hello(GOVERNED).hex()).replace("s.shutdown(1)", "pass"), port=444)
+    assert events_end(world)[0]["reason"] in ("k_tripwire", "k_hello")
+    client.communicate(timeout=30)
+    assert world.far_end.read() == b""
+
+
 def test_what_follows_a_hello_may_come_from_anywhere(world):
     data = hello("free.example")
     client = says(world, f's.send(bytes.fromhex("{data.hex()}")); ' + SENDFILE.format(b"more".hex()))
@@ -159,30 +173,72 @@ def test_what_follows_a_hello_may_come_from_anywhere(world):
 
 # ---- what some servers take for the beginning of TLS ----
 
+@PORTS
 @pytest.mark.parametrize("first", [
     b"\x15\x03\x01\0\x02\x01\0",  # a warning: OpenSSL bears with a few before the hello
     b"\x14\x03\x01\0\x01\x01", b"\x17\x03\x03\0\0", b"\x18\x03\x03\0\x01\0",
     b"\x16\x03\x01\0\x04\0\0\0\0",  # a HelloRequest
 ])
-def test_records_before_the_hello_do_not_hide_it(world, first):
-    trips(world, 2, [first + hello(GOVERNED)], "k_hello", "")
+def test_records_before_the_hello_do_not_hide_it(world, first, port):
+    trips(world, 2, [first + hello(GOVERNED)], "k_hello", "", port=port)
 
 
-def test_a_version_that_nobody_has_does_not_hide_it(world):
+@PORTS
+def test_a_version_that_nobody_has_does_not_hide_it(world, port):
     data = hello(GOVERNED)
-    trips(world, 2, [data[:1] + b"\x02" + data[2:]], "k_hello", "")
+    trips(world, 2, [data[:1] + b"\x02" + data[2:]], "k_hello", "", port=port)
 
 
-def test_what_no_record_begins_with_passes(world):
+@PORTS
+def test_what_no_record_begins_with_passes(world, port):
     for first in (b"GET / HTTP/1.1\r\n", b"\x13\x03\x01", b"\x19\x03\x01", b"\x00"):
-        passes(world, 2, [first, hello(GOVERNED)])
+        passes(world, 2, [first, hello(GOVERNED)], port=port)
+
+
+@BOTH
+@PORTS
+@pytest.mark.parametrize("cut", [0, 1, 2, 5, 6, 60])
+def test_a_hello_in_two_parts(world, family, port, cut):
+    data = hello(GOVERNED)
+    trips(world, family, [p for p in (data[:cut], data[cut:]) if p], port=port)
+
+
+@BOTH
+@PORTS
+def test_other_names_pass(world, family, port):
+    passes(world, family, [hello("free.example"), b"more"], port=port)
+
+
+@BOTH
+def test_what_a_server_answers_is_not_a_hello(world, family):
+    """It begins as one does, in a record of a handshake, and to a port that is anything."""
+    said = hello(GOVERNED)
+    server = world.start(f"""
+        l = socket.create_server(("::" if {family} == 10 else "0.0.0.0", 445), family={family})
+        print("up", flush=True)
+        c, _ = l.accept(); c.sendall(bytes.fromhex("{said.hex()}")); c.shutdown(1); c.recv(1); print("answered")""")
+    assert server.stdout.readline() == "up\n"
+    client = world.start(f"""
+        s = socket.socket({family}); s.settimeout(20); s.connect(("{NEAR[family]}", 445))
+        got = b""
+        while d := s.recv(9999): got += d
+        print(got.hex())""", ns=world.far, cgroup=world.outside)
+    assert bytes.fromhex(client.communicate(timeout=30)[0]) == said
+    assert server.communicate(timeout=30)[0].strip() == "answered" and world.d.events() == []
+
+
+def test_elsewhere_a_flight_of_anything_passes(world):
+    """Segments behind the first may begin as a hello does."""
+    data = b"\0" * 3000 + hello(GOVERNED) * 30
+    passes(world, 2, [data], port=444, setup="s.setsockopt(6, 2, 600)")
 
 
 # ---- sockets ----
 
 @BOTH
-def test_a_socket_bound_to_a_device_is_ended(world, family):
-    trips(world, family, [hello(GOVERNED)], setup='s.setsockopt(1, 25, b"w0")')
+@PORTS
+def test_a_socket_bound_to_a_device_is_ended(world, family, port):
+    trips(world, family, [hello(GOVERNED)], setup='s.setsockopt(1, 25, b"w0")', port=port)
 
 
 def test_a_dual_stack_socket_is_ended(world):
@@ -208,9 +264,9 @@ def bare(tmp_path):
         w.far_end.close()
 
 
-def older(world, first):
+def older(world, first, port):
     client = world.start(f"""
-        s = socket.socket(2); s.settimeout(20); s.connect(("{AT[2]}", 443))
+        s = socket.socket(2); s.settimeout(20); s.connect(("{AT[2]}", {port}))
         if {first!r}:
             s.send({first!r})
             while struct.unpack("I", __import__("fcntl").ioctl(s, 0x5411, b"0000"))[0]: pass  # SIOCOUTQ
@@ -226,26 +282,29 @@ def older(world, first):
     return client
 
 
-def test_a_connection_in_mid_stream_goes_on(bare):
-    out, _ = older(bare, b"hello").communicate(timeout=30)
+@PORTS
+def test_a_connection_in_mid_stream_goes_on(bare, port):
+    out, _ = older(bare, b"hello", port).communicate(timeout=30)
     assert out.strip() == "0"
     assert bare.far_end.read().startswith(b"hello\x16\x03")
-    assert bare.d.counts()["sni_none"] == 1
+    assert bare.d.counts()["sni_none"] == (port == 443)
 
 
-def test_an_older_connection_that_has_said_nothing_is_read(bare):
-    client = older(bare, b"")
+@PORTS
+def test_an_older_connection_that_has_said_nothing_is_read(bare, port):
+    client = older(bare, b"", port)
     assert events_end(bare)[0]["reason"] == "k_tripwire"
     assert client.communicate(timeout=30)[0].strip() == str(ECONNABORTED)
     assert bare.far_end.read() == b""
 
 
 @BOTH
-def test_urgent_data_in_front_of_a_hello_hides_nothing(world, family):
+@PORTS
+def test_urgent_data_in_front_of_a_hello_hides_nothing(world, family, port):
     """The peer reads the stream without that byte."""
     client = world.start(f"""
         s = socket.socket({family}); s.settimeout(10)
-        s.connect(("{AT[family]}", 443)); s.setsockopt(6, 1, 1)
+        s.connect(("{AT[family]}", {port})); s.setsockopt(6, 1, 1)
         s.send(b"X", socket.MSG_OOB)
         try: s.send(bytes.fromhex("{hello(GOVERNED).hex()}"))
         except OSError as e: print(e.errno)""")
@@ -255,17 +314,18 @@ def test_urgent_data_in_front_of_a_hello_hides_nothing(world, family):
 
 
 @BOTH
+@PORTS
 @pytest.mark.parametrize("first", ["GET /", ""])
-def test_a_socket_that_connects_again_is_looked_at_again(world, family, first):
+def test_a_socket_that_connects_again_is_looked_at_again(world, family, first, port):
     client = world.start(f"""
         import ctypes
         libc = ctypes.CDLL(None, use_errno=True)
         s = socket.socket({family}); s.settimeout(10)
-        s.connect(("{AT[family]}", 443)); s.setsockopt(6, 1, 1)
+        s.connect(("{AT[family]}", {port})); s.setsockopt(6, 1, 1)
         if {first!r}: s.send({first.encode()!r})
         while struct.unpack("I", __import__("fcntl").ioctl(s, 0x5411, b"0000"))[0]: pass  # SIOCOUTQ
         libc.connect(s.fileno(), bytes(16), 16)  # AF_UNSPEC
-        s.connect(("{AT[family]}", 443))
+        s.connect(("{AT[family]}", {port}))
         try: s.send(bytes.fromhex("{hello(GOVERNED).hex()}"))
         except OSError: pass""")
     assert events_end(world)[0]["reason"] == "k_tripwire"
