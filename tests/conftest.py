@@ -18,7 +18,7 @@ from lib.workload import Workload  # noqa: E402
 from lib.world import World  # noqa: E402
 
 LOG_SHOWN = 8000
-LONGEST_NAME = 1000
+LONGEST_NAME = 10000  # of 128 KiB
 
 
 def pytest_configure(config):

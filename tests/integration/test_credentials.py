@@ -175,7 +175,8 @@ def test_a_key_file_others_can_read_is_refused_with_what_to_do(make_daemon, worl
     assert daemon.record()["decision"] in ("credential_unavailable", "no_credential")
 
 
-@pytest.mark.parametrize("content", ["", "\n", "two\nlines", "with space", "nul\0", "x" * 100000])
+@pytest.mark.parametrize("content", ["", "\n", "two\nlines", "with space", "nul\0", "x" * 100000],
+                         ids=["empty", "newline", "lines", "space", "nul", "long"])
 def test_a_file_that_holds_no_key_is_refused(make_daemon, world, content):
     daemon = make_daemon(credentials={"anthropic": KEYS["anthropic"], "openai": content}).start()
     row = next(r for r in daemon.egret("credential", "list") if r["provider"] == "openai")
