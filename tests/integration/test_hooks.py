@@ -8,7 +8,7 @@ import socket
 import pytest
 
 from lib.hookworld import CATALOGUE, FREE, FREE6, GOVERNED, GOVERNED6, HOOKS, RESOLVED, HookWorld, redirected
-from lib.system import ROOT, sh
+from lib.system import NO_ITERATORS, ROOT, lacking, sh
 
 ECONNREFUSED, ECONNABORTED, EACCES, EPERM, EPROTONOSUPPORT, ENETUNREACH = 111, 103, 13, 1, 93, 101
 LIBC = ctypes.CDLL(None, use_errno=True)
@@ -138,11 +138,14 @@ def test_a_namespace_without_a_listener_is_announced_by_its_first_sockets(egret)
     assert egret.attempt(2, 2, 17, "", 0, "pass", uid=1234) == 0
     assert egret.d.events() == [] and egret.d.announced == []  # the driver listens there
     sh("ip", "-n", egret.other, "link", "set", "lo", "up")
-    for _ in range(20):
-        assert egret.attempt(10, 2, 17, "", 0, "pass", uid=1234, ns=egret.other) == 0
+    seconds = egret.client("""
+        import time
+        begun = time.monotonic()
+        for _ in range(200): socket.socket(10, 2).close()
+        print(int(time.monotonic() - begun) + 2)""", ns=egret.other, uid=1234)
     assert egret.d.events() == []
     flows = [e["flow"] for e in egret.d.announced]
-    assert 1 <= len(flows) < 20  # limited by cgroup and second
+    assert 1 <= len(flows) <= 8 * int(seconds) < 200  # limited by cgroup and second
     assert {f["uid"] for f in flows} == {1234} and {f["cgroup"] for f in flows} == {egret.load.stat().st_ino}
     egret.d.ok(f"listen 2 1 /run/netns/{egret.other}")
     egret.d.events()  # that socket was one too
@@ -169,7 +172,7 @@ def test_a_record_belongs_to_one_connect(egret):
     assert FREE in p.stdout.readline()
     inspect = egret.d.ok("inspect")
     assert [m["entries"] for m in inspect["maps"] if m["name"] == "eg_tuple"] == [0]
-    assert inspect["flows"] == []
+    assert inspect["flows"] == []  # nor where the kernel lists none
     p.communicate("")
 
 
@@ -438,8 +441,10 @@ def test_live_flows_are_listed(egret):
     pid = int(p.stdout.readline())
     egret.d.kill()
     out = json.loads(sh(str(HOOKS), "inspect", str(egret.pins), str(egret.cgroup)))
-    assert [f["tgid"] for f in out["flows"]] == [pid]
     p.communicate("")
+    if not out["iterates"]:
+        lacking("iter", NO_ITERATORS)
+    assert [f["tgid"] for f in out["flows"]] == [pid]
 
 
 def test_programs_do_not_grow_unnoticed(egret):

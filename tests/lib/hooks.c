@@ -253,6 +253,7 @@ static int on_hook(void *ctx, const struct inspect_hook *h)
 
 static int run_inspect(const struct inspect *in, const char *cgroup)
 {
+	bool iterates;
 	unsigned n = 0;
 	int r;
 
@@ -264,7 +265,9 @@ static int run_inspect(const struct inspect *in, const char *cgroup)
 	printf("],\"flows\":[");
 	n = 0;
 	r = r ? r : inspect_flows(in, on_flow, &n);
-	printf("],\"endpoints\":[");
+	iterates = r != -EOPNOTSUPP;
+	r = iterates ? r : 0;
+	printf("],\"iterates\":%s,\"endpoints\":[", iterates ? "true" : "false");
 	n = 0;
 	r = r ? r : inspect_endpoints(in, on_endpoint, &n);
 	printf("],\"hooks\":[");

@@ -47,6 +47,15 @@ def link(path):
         return None
 
 
+NO_ITERATORS = "this kernel refuses BPF iterators"
+
+
+def lacking(feature, why):
+    """Ends a test that this host cannot run; EGRET_REQUIRE names what it should be able to."""
+    assert feature not in os.environ.get("EGRET_REQUIRE", "").split(","), why
+    pytest.skip(why)
+
+
 def wait_for(condition, seconds=10, what="condition"):
     """For what no event tells: looks again until it holds."""
     end = time.monotonic() + seconds

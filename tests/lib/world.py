@@ -89,10 +89,11 @@ class World:
         return ["--listen", PROVIDERS, "--listen", PROVIDERS6]
 
     def inside(self, argv, cgroup=None, uid=None, ns=None):
-        """argv, to be run on the host of this world (or in another network namespace), in a cgroup, as a user."""
+        """argv, to be run on the host of this world (or in another network namespace), in a cgroup, as a user. Into
+        the cgroup last: what egretd finds there is in no namespace of this machine."""
         drop = ["setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups"] if uid else []
-        return ["sh", "-c", 'echo $$ >"$0/cgroup.procs" && exec "$@"', str(cgroup or self.load), "nsenter",
-                f"--mount=/proc/{self.holder.pid}/ns/mnt", f"--net={ns or '/run/netns/' + self.host}",
+        return ["nsenter", f"--mount=/proc/{self.holder.pid}/ns/mnt", f"--net={ns or '/run/netns/' + self.host}",
+                "sh", "-c", 'echo $$ >"$0/cgroup.procs" && exec "$@"', str(cgroup or self.load),
                 *drop, *[str(a) for a in argv]]
 
     def group(self, path):

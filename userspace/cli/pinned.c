@@ -34,8 +34,8 @@ int pinned_check(struct cli *cli, int error, const char *what)
 		return 0;
 	if (error == -EOPNOTSUPP)
 		return cli_fail(cli, "unavailable",
-				"cannot list %s: this kernel has no iterator for it: it needs "
-				"Linux 5.10 or later, built with BTF",
+				"cannot list %s: this kernel refuses the BPF iterator for it: "
+				"it needs Linux 5.10 or later, built with BTF, and no lockdown",
 				what);
 	return cli_fail(cli, "unavailable", "cannot list %s from the pins: %s", what,
 			strerror(-error));
