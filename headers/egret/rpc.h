@@ -240,7 +240,8 @@ struct eg_ca_info {
 	__u32 made; /* 1: a new certificate was written */
 	__u64 not_before_us, not_after_us;
 	__u8 sha256[32];
-	__u32 pem_n, pad; /* certificates that follow: newest first, older ones still in overlap */
+	__u32 pem_n; /* certificates that follow: newest first, older ones still in overlap */
+	__u32 kept; /* 0, or errno: a new one is due and cannot be written; the old one serves */
 };
 
 struct eg_credential {

@@ -22,6 +22,7 @@ struct anchor {
 	char key[PATH_BYTES], cert[PATH_BYTES]; /* the vault's files */
 	char published[PATH_BYTES], bundle[PATH_BYTES];
 	bool loaded, busy;
+	int error; /* errno of the last load, if it could write nothing */
 	struct eg_ca_info info;
 	unsigned certificates;
 	struct buf names, asked; /* the loaded CA is made for; of the load under way */
@@ -141,6 +142,36 @@ static void finish(struct anchor *a, bool ok)
 	a->fn(a->ctx, ok);
 }
 
+#define ROOM "free space on the file system of the state directory"
+
+static bool is_room(int error)
+{
+	return error == ENOSPC || error == EDQUOT;
+}
+
+static void refused(struct anchor *a, int error)
+{
+	if (is_room(error))
+		warnings_set(a->warnings, "ca", "the CA cannot be written to %s and %s: %s: " ROOM,
+			     a->key, a->cert, strerror(error));
+	else
+		warnings_set(
+			a->warnings, "ca",
+			"the vault could not load the CA from %s and %s: %s: restore the files, or "
+			"move both away to have a new CA made",
+			a->key, a->cert, strerror(error));
+}
+
+/* A new one is due, and what the files hold serves. */
+static void kept(struct anchor *a, int error)
+{
+	warnings_set(a->warnings, "ca",
+		     "the CA is not renewed, since %s cannot be written (%s): the old one serves, "
+		     "and governed names that it lacks are refused: %s",
+		     a->cert, strerror(error),
+		     is_room(error) ? ROOM : "look at the state directory and its disk");
+}
+
 static void on_loaded(void *ctx, struct msg *m)
 {
 	struct anchor *a = ctx;
@@ -156,12 +187,9 @@ static void on_loaded(void *ctx, struct msg *m)
 	}
 	memcpy(&info, m->body.p, sizeof(info));
 	pem = slice_of(m->body.p + sizeof(info), m->body.n - sizeof(info));
+	a->error = (int)(info.status ? info.status : info.kept);
 	if (info.status || info.pem_n != pem.n) {
-		warnings_set(
-			a->warnings, "ca",
-			"the vault could not load the CA from %s and %s: %s: restore the files, or "
-			"move both away to have a new CA made",
-			a->key, a->cert, strerror(info.status ? (int)info.status : EPROTO));
+		refused(a, info.status ? a->error : EPROTO);
 		finish(a, false);
 		return;
 	}
@@ -178,7 +206,9 @@ static void on_loaded(void *ctx, struct msg *m)
 	a->certificates = count_certificates(pem);
 	a->loaded = true;
 	buf_clear(&a->names);
-	if (buf_append_slice(&a->names, buf_slice(&a->asked)) < 0)
+	if (info.kept)
+		kept(a, a->error);
+	else if (buf_append_slice(&a->names, buf_slice(&a->asked)) < 0)
 		a->loaded = false;
 	finish(a, a->loaded);
 }
@@ -238,6 +268,11 @@ int anchor_load(struct anchor *a, struct channel *vault, const struct edition *e
 		(void)diag_at(d, 0, 0, "cannot ask the vault for the CA: %s", strerror(-r));
 	a->busy = r == 0;
 	return r;
+}
+
+bool anchor_lacks_room(const struct anchor *a)
+{
+	return is_room(a->error);
 }
 
 const struct eg_ca_info *anchor_info(const struct anchor *a)

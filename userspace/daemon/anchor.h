@@ -32,6 +32,8 @@ struct anchor *anchor_free(struct anchor *a); /* returns NULL */
  * once if 0 is returned. */
 int anchor_load(struct anchor *a, struct channel *vault, const struct edition *e, bool rotate,
 		struct diag *d, anchor_fn fn, void *ctx) _must_check_;
+/* It needs room on the disk to be what it should be: load it again when there may be. */
+bool anchor_lacks_room(const struct anchor *a);
 /* NULL: not loaded (yet). */
 const struct eg_ca_info *anchor_info(const struct anchor *a);
 unsigned anchor_certificates(const struct anchor *a); /* with those in overlap */

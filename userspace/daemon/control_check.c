@@ -74,6 +74,9 @@ static json_t *check_ca(struct monitor *m)
 	if (!anchor_info(m->anchor))
 		return row("ca", FAIL, "see the daemon's log; the files are in state_dir/ca",
 			   "the CA is not loaded");
+	if (anchor_info(m->anchor)->kept)
+		return row("ca", WARN, "see its warning below for what to do",
+			   "the CA is not renewed: its files cannot be written");
 	return row("ca", anchor_covers(m->anchor, m->edition) ? OK : FAIL,
 		   "run `egret daemon reload`, then see the daemon's log",
 		   anchor_covers(m->anchor, m->edition)

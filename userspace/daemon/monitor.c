@@ -211,6 +211,7 @@ static void clear(struct monitor *m)
 	m->warnings = warnings_free(m->warnings);
 	timer_stop(&m->start_limit);
 	timer_stop(&m->resolve_limit);
+	timer_stop(&m->ca_again);
 	sig_stop(&m->sigterm);
 	sig_stop(&m->sigint);
 	sig_stop(&m->sighup);

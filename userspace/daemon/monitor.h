@@ -63,7 +63,7 @@ struct monitor {
 	struct runs *runs;
 	struct control_server *control;
 	struct request *waits_for_credentials; /* held until all have been read; or NULL */
-	struct timer start_limit, resolve_limit;
+	struct timer start_limit, resolve_limit, ca_again;
 	struct sig sigterm, sigint, sighup;
 };
 

@@ -26,11 +26,29 @@ void reload_log(const struct config *c)
 	log_setup("monitor", level, strcmp(c->log_format, "json") == 0);
 }
 
+#define CA_AGAIN_US 30000000u
+
+static void cover_names(struct monitor *m);
+
+static void on_ca_again(struct timer *t)
+{
+	struct monitor *m = container_of(t, struct monitor, ca_again);
+
+	if (m->phase != MONITOR_STOPPING)
+		cover_names(m);
+}
+
+void reload_ca_later(struct monitor *m)
+{
+	if (anchor_lacks_room(m->anchor))
+		timer_start(&m->ca_again, m->loop, CA_AGAIN_US, on_ca_again);
+}
+
 static void on_anchor(void *ctx, bool ok)
 {
 	/* What went wrong is a warning by now; names that the CA does not cover are refused. */
-	(void)ctx;
 	(void)ok;
+	reload_ca_later(ctx);
 }
 
 static void cover_names(struct monitor *m)

@@ -15,6 +15,7 @@
 #include "daemon/listeners.h"
 #include "daemon/namespaces.h"
 #include "daemon/predecessors.h"
+#include "daemon/reload.h"
 #include "daemon/role_config.h"
 #include "daemon/slabs.h"
 #include "daemon/warnings.h"
@@ -63,10 +64,12 @@ static void on_anchor(void *ctx, bool ok)
 {
 	struct monitor *m = ctx;
 
-	if (!ok && m->phase == MONITOR_STARTING)
+	if (!ok && m->phase == MONITOR_STARTING) {
 		monitor_fail(m, "the CA could not be loaded");
-	else
+	} else {
+		reload_ca_later(m);
 		monitor_advance(m);
+	}
 }
 
 static int vault_started(struct children *c, struct child *vault)

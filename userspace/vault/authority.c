@@ -6,6 +6,7 @@
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/x509.h>
+#include <string.h>
 #include <sys/stat.h>
 
 #define CERTS_MAX      KEYFILE_KEYS_MAX
@@ -23,6 +24,7 @@ struct set {
 struct authority {
 	struct authority_opts opts;
 	struct set set;
+	int kept; /* -errno of the write that was due */
 };
 
 static void set_done(struct set *s)
@@ -163,6 +165,28 @@ static int pem_of(const struct set *s, struct buf *to)
 	return r;
 }
 
+/* Takes the blocks before anything is overwritten: a write that a full disk cuts short would leave
+ * half of a certificate behind the others. Empty lines are read as nothing. */
+static int make_room(int fd, off_t size, size_t wanted)
+{
+	char lines[512];
+
+	memset(lines, '\n', sizeof(lines));
+	for (off_t at = size; at < (off_t)wanted;) {
+		size_t left = wanted - (size_t)at;
+		ssize_t n = pwrite(fd, lines, left < sizeof(lines) ? left : sizeof(lines), at);
+
+		if (n <= 0) {
+			int r = n < 0 ? -errno : -ENOSPC;
+
+			(void)!ftruncate(fd, size);
+			return r;
+		}
+		at += n;
+	}
+	return 0;
+}
+
 static int write_certs(int fd, const struct set *s)
 {
 	struct buf text;
@@ -176,6 +200,8 @@ static int write_certs(int fd, const struct set *s)
 	if (r == 0 && fstat(fd, &st) < 0)
 		r = -errno;
 	t = buf_slice(&text);
+	if (r == 0)
+		r = make_room(fd, st.st_size, t.n);
 	/* As keyfile_write(): old text behind the new must not be read if the cut never happens. */
 	for (off_t at = (off_t)t.n; r == 0 && at < st.st_size; at++)
 		r = buf_append(&text, "\n", 1);
@@ -301,6 +327,17 @@ static int load(struct authority *a, int key_fd, int cert_fd, const struct names
 	return made;
 }
 
+/* At a start, when the files cannot be written: what they hold serves as long as it may sign. */
+static bool can_keep(const struct authority *a, int key_fd, int cert_fd, uint64_t now_us,
+		     struct set *s)
+{
+	struct diag ignored = { 0 };
+
+	set_done(s);
+	return a->set.n == 0 && read_files(key_fd, cert_fd, s, &ignored) == 0 && s->n &&
+	       is_usable(s->v[0], now_us);
+}
+
 int authority_load(struct authority *a, int key_fd, int cert_fd, struct slice names, bool rotate,
 		   uint64_t now_us, struct diag *d)
 {
@@ -311,6 +348,11 @@ int authority_load(struct authority *a, int key_fd, int cert_fd, struct slice na
 	if (r < 0)
 		return r;
 	r = load(a, key_fd, cert_fd, parsed, rotate, now_us, &s, d);
+	a->kept = 0;
+	if (r < 0 && r != -EBADMSG && !rotate && can_keep(a, key_fd, cert_fd, now_us, &s)) {
+		a->kept = r;
+		r = 0;
+	}
 	if (r >= 0) {
 		struct set old = a->set;
 
@@ -320,6 +362,11 @@ int authority_load(struct authority *a, int key_fd, int cert_fd, struct slice na
 	set_done(&s);
 	(void)names_free(parsed);
 	return r;
+}
+
+int authority_kept(const struct authority *a)
+{
+	return a->kept;
 }
 
 const struct ca *authority_newest(const struct authority *a)

@@ -41,6 +41,9 @@ struct authority *authority_free(struct authority *a);
 int authority_load(struct authority *a, int key_fd, int cert_fd, struct slice names, bool rotate,
 		   uint64_t now_us, struct diag *d) _must_check_;
 
+/* 0, or -errno: the last load found that something was to be written and could not be (diag says
+ * so), and as nothing was in force, what the files hold is. */
+int authority_kept(const struct authority *a);
 /* The newest; NULL before the first load. */
 const struct ca *authority_newest(const struct authority *a);
 /* Who signs for host now; NULL: nobody may. */

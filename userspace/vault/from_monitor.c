@@ -45,6 +45,7 @@ static void on_ca_load(struct vault *v, struct msg *m)
 					   clock_wall_us(), &d);
 	}
 	info.made = r == 1;
+	info.kept = (uint32_t)-authority_kept(v->authority);
 	if (r >= 0)
 		r = describe_ca(v, &info, &pem);
 	ERR_clear_error();
@@ -53,6 +54,9 @@ static void on_ca_load(struct vault *v, struct msg *m)
 		buf_clear(&pem);
 		vault_note(v, EG_REASON_mint_failed, "", "", "%s",
 			   d.text[0] ? d.text : "CA: cannot be loaded");
+	} else if (info.kept) {
+		vault_note(v, EG_REASON_mint_failed, "", "",
+			   "%s: what its files hold serves, and no name that it lacks", d.text);
 	} else if (info.made) {
 		vault_note(v, EG_REASON_allowed, "", "",
 			   "a new CA certificate was made; programs started before now trust only "

@@ -3,6 +3,8 @@
 #include "pki.h"
 
 #include <fcntl.h>
+#include <sched.h>
+#include <sys/mount.h>
 
 #include "vault/authority.h"
 #include "vault/mint.h"
@@ -328,6 +330,66 @@ static void unwritable_files_change_nothing(void **state)
 	X509_free(cert);
 }
 
+static void a_start_without_room_keeps_what_there_is(void **state)
+{
+	struct files *f = *state;
+	char dir[] = "/tmp/egret-authority-XXXXXX", path[64];
+	char zeros[4096] = { 0 };
+	off_t size;
+	int ballast, n = 0;
+	X509 *cert;
+	struct diag d = { 0 };
+
+	if (geteuid() != 0 || unshare(CLONE_NEWNS) < 0)
+		skip(); /* needs a mount of its own */
+	assert_non_null(mkdtemp(dir));
+	assert_int_equal(mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL), 0);
+	assert_int_equal(mount("tmpfs", dir, "tmpfs", 0, "size=64k"), 0);
+	(void)close(f->cert_fd);
+	(void)snprintf(path, sizeof(path), "%s/ca.pem", dir);
+	f->cert_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	(void)snprintf(path, sizeof(path), "%s/ballast", dir);
+	/* As many as fit in a page, so that the next needs another. */
+	do {
+		assert_int_equal(load(f, OLD_NAMES, n > 0, NOW_US + (uint64_t)n), 1);
+		n++;
+		size = lseek(f->cert_fd, 0, SEEK_END);
+	} while (size + size / n <= 4096);
+	assert_true(size <= 4096 && n < 8);
+	cert = newest_cert(f);
+	ballast = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	while (write(ballast, zeros, sizeof(zeros)) > 0)
+		;
+	/* In force already: an error, and nothing changes, whoever asks. */
+	for (unsigned i = 0; i < 8; i++) {
+		int r = authority_load(f->a, f->key_fd, f->cert_fd, NEW_NAMES, false, NOW_US + 9,
+				       &d);
+
+		assert_int_equal(r, -ENOSPC);
+		assert_ptr_equal(authority_newest(f->a)->cert, cert);
+	}
+	/* A start: what the files hold, whole. */
+	restart(f);
+	assert_int_equal(load(f, NEW_NAMES, false, NOW_US + 9), 0);
+	assert_int_equal(authority_kept(f->a), -ENOSPC);
+	assert_int_equal(X509_cmp(authority_newest(f->a)->cert, cert), 0);
+	assert_int_equal(authority_count(f->a), n);
+	assert_non_null(authority_signer(f->a, SLICE("api.openai.com"), NOW_US + 9));
+	assert_null(authority_signer(f->a, SLICE("api.mistral.ai"), NOW_US + 9));
+	/* Not when it was to be another. */
+	restart(f);
+	assert_int_equal(load(f, NEW_NAMES, true, NOW_US + 9), -ENOSPC);
+	assert_null(authority_newest(f->a));
+	assert_int_equal(unlink(path), 0);
+	(void)close(ballast);
+	assert_int_equal(load(f, NEW_NAMES, false, NOW_US + 9), 1);
+	assert_int_equal(authority_kept(f->a), 0);
+	assert_non_null(authority_signer(f->a, SLICE("api.mistral.ai"), NOW_US + 9));
+	X509_free(cert);
+	assert_int_equal(umount2(dir, MNT_DETACH), 0);
+	assert_int_equal(rmdir(dir), 0);
+}
+
 static void names_that_constrain_nothing_are_refused(void **state)
 {
 	static const struct slice bad[] = {
@@ -359,6 +421,7 @@ int main(void)
 		T(broken_files_keep_what_is_in_force),
 		T(key_without_certificate_is_replaced),
 		T(unwritable_files_change_nothing),
+		T(a_start_without_room_keeps_what_there_is),
 		T(names_that_constrain_nothing_are_refused),
 	};
 
