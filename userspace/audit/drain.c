@@ -29,6 +29,7 @@ struct drain {
 	struct timer round; /* runs when there is, or may be, something to store */
 	uint64_t pause_us; /* until the next try; 0: the store works */
 	bool told; /* the operator knows that it does not */
+	bool damaged; /* he was told of damage, and not yet that the new one works */
 	bool finishing;
 	bool begun; /* a transaction is open */
 	int error; /* of the round's first put that failed */
@@ -116,9 +117,10 @@ void drain_note(struct drain *d, uint32_t reason, const char *fmt, ...)
 
 static const char *advice(int error)
 {
-	return error == -ENOSPC	 ? "free space on the file system of the state directory"
-	       : error == -EBUSY ? "another program holds a lock on it: end that"
-				 : "look at the state directory and its disk";
+	return error == -ENOSPC	  ? "free space on the file system of the state directory"
+	       : error == -EBUSY  ? "another program holds a lock on it: end that"
+	       : error == -EPROTO ? "it is opened as soon as it can be"
+				  : "look at the state directory and its disk";
 }
 
 static void fail(struct drain *d, int error)
@@ -140,6 +142,20 @@ static void fail(struct drain *d, int error)
 	schedule(d, d->pause_us);
 }
 
+void drain_was_damaged(struct drain *d, uint64_t time_us)
+{
+	drain_note(d, EG_REASON_audit_unavailable,
+		   "audit database: it is damaged and was set aside as audit.db.damaged-%llu; a "
+		   "new one is begun",
+		   (unsigned long long)time_us);
+	d->damaged = true;
+}
+
+void drain_wait(struct drain *d, int error)
+{
+	fail(d, error);
+}
+
 static void set_aside(struct drain *d)
 {
 	uint64_t now_us = clock_wall_us();
@@ -149,21 +165,19 @@ static void set_aside(struct drain *d)
 		fail(d, r);
 		return;
 	}
-	drain_note(
-		d, EG_REASON_audit_unavailable,
-		"audit database: it is damaged and was set aside as audit.db.damaged-%llu; a new "
-		"one was begun",
-		(unsigned long long)now_us);
+	drain_was_damaged(d, now_us);
 	timer_stop(&d->round);
 	schedule(d, 0);
 }
 
 static void recovered(struct drain *d)
 {
+	bool told = d->told || d->damaged;
+
 	d->pause_us = 0;
-	if (d->told)
+	d->told = d->damaged = false;
+	if (told)
 		drain_note(d, EG_REASON_allowed, "audit database: it can be written again");
-	d->told = false;
 }
 
 /* ---- rounds ---- */

@@ -32,7 +32,11 @@ int drain_add(struct drain *d, uint32_t worker, struct slab *slab) _must_check_;
 void drain_orphan(struct drain *d, uint32_t worker);
 /* Stores an event with the next transaction. While the store fails only the last 1024 are kept. */
 void drain_event(struct drain *d, const struct eg_note *n);
-/* The database was found damaged, or set aside at start: tells the operator. */
+/* Tells the operator, and stores it. */
 void drain_note(struct drain *d, uint32_t reason, const char *fmt, ...) _printf_(3, 4);
+/* What was found at start: a damaged database, set aside at that time; one that cannot be opened
+ * for now (-errno). Both are told, and told to be over when something was stored. */
+void drain_was_damaged(struct drain *d, uint64_t time_us);
+void drain_wait(struct drain *d, int error);
 /* Stores everything that is committed now, then calls on_finished (from the loop). */
 void drain_finish(struct drain *d);

@@ -30,7 +30,8 @@ struct recorder {
 	struct timer stop_at;
 	unsigned commit_ms;
 	int status;
-	bool damaged; /* the database was found so at start and set aside */
+	uint64_t damaged_us; /* the database was found so at start and set aside */
+	int waits; /* -errno: it could not be opened, and is when that is over */
 };
 
 /* ---- what the drain says ---- */
@@ -229,14 +230,17 @@ static int open_store(struct recorder *r, struct slice config, struct diag *d)
 
 	if (e == 0)
 		e = store_open(r->dir_fd, &o, d, &r->store);
-	if (e != -EUCLEAN)
-		return e;
-	e = store_set_aside(r->store, clock_wall_us());
-	r->damaged = e == 0;
-	if (e < 0)
-		(void)diag_at(d, 0, 0,
-			      "audit database: it is damaged, and no new one can be begun: %s",
-			      strerror(-e));
+	if (e == -EUCLEAN) {
+		uint64_t now_us = clock_wall_us();
+
+		e = store_set_aside(r->store, now_us);
+		r->damaged_us = e == 0 ? now_us : 0;
+	}
+	/* As when it fails later: records wait in the slabs, and what finds them full is denied. */
+	if (e < 0 && r->store) {
+		r->waits = e;
+		e = 0;
+	}
 	return e;
 }
 
@@ -293,10 +297,10 @@ int recorder_run(struct recorder *r)
 {
 	if (channel_send(r->monitor, EG_MSG_ready, NULL, 0, NULL, 0) < 0)
 		return 1;
-	if (r->damaged)
-		drain_note(r->drain, EG_REASON_audit_unavailable,
-			   "audit database: it was damaged and set aside as audit.db.damaged-*; a "
-			   "new one was begun");
+	if (r->damaged_us)
+		drain_was_damaged(r->drain, r->damaged_us);
+	if (r->waits)
+		drain_wait(r->drain, r->waits);
 	on_trim(&r->trim);
 	loop_run(r->loop);
 	return r->status;

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "audit/store.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "audit/store_db.h"
 
-#define FILE_NAME "audit.db"
+#define FILE_NAME  "audit.db"
+#define ROOM_FILE  "audit.db-room"
+#define ROOM_BYTES 65536u /* more than the index of a WAL has at first */
 
 /* ---- SQLite's results ---- */
 
@@ -56,7 +59,7 @@ int store_number(sqlite3 *db, const char *sql, int64_t *ret)
 
 const char *store_error_text(const struct store *s)
 {
-	return s->db ? sqlite3_errmsg(s->db) : "the database is not open";
+	return s->db ? sqlite3_errmsg(s->db) : s->trouble;
 }
 
 /* ---- opening ---- */
@@ -92,7 +95,7 @@ static int configure(sqlite3 *db)
 	return store_exec(db, sql);
 }
 
-static int open_db(struct store *s, const char **ret_why)
+static int set_up_db(struct store *s, const char **ret_why)
 {
 	int r;
 
@@ -130,10 +133,47 @@ static int read_ids(struct store *s)
 	return r;
 }
 
+/* SQLite calls it an I/O error, or a file that cannot be opened, where there is no room for its WAL
+ * or the index of that, and by then errno is another. */
+static bool lacks_room(void)
+{
+	static const char zeros[ROOM_BYTES];
+	int fd = open(ROOM_FILE, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+	ssize_t n = fd < 0 ? -1 : write(fd, zeros, sizeof(zeros));
+	bool lacks = n < 0 ? errno == ENOSPC || errno == EDQUOT : n < (ssize_t)sizeof(zeros);
+
+	cleanup_close(&fd);
+	(void)unlink(ROOM_FILE);
+	return lacks;
+}
+
+static int with_cause(struct store *s, int error, const char *why)
+{
+	const char *text = why ? why : s->db ? sqlite3_errmsg(s->db) : strerror(-error);
+	bool lacks = error == -EIO && lacks_room();
+
+	(void)snprintf(s->trouble, sizeof(s->trouble), "%s%s", text,
+		       lacks ? ": no room on its file system" : "");
+	return lacks ? -ENOSPC : error;
+}
+
+static int open_db(struct store *s)
+{
+	const char *why;
+	int r = set_up_db(s, &why);
+
+	if (r == 0)
+		r = read_ids(s);
+	if (r < 0) {
+		r = with_cause(s, r, why);
+		close_db(s);
+	}
+	return r;
+}
+
 int store_open(int dir_fd, const struct store_opts *o, struct diag *d, struct store **ret)
 {
 	struct store *s = calloc(1, sizeof(*s));
-	const char *why = NULL;
 	int r;
 
 	if (!s)
@@ -143,19 +183,13 @@ int store_open(int dir_fd, const struct store_opts *o, struct diag *d, struct st
 	(void)sqlite3_config(SQLITE_CONFIG_SINGLETHREAD);
 	(void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
 	/* SQLite takes a name, not a directory. */
-	r = fchdir(dir_fd) < 0 ? -errno : open_db(s, &why);
-	if (r == 0)
-		r = read_ids(s);
-	if (r < 0) {
-		(void)diag_at(d, 0, 0, "audit database: %s",
-			      why     ? why
-			      : s->db ? sqlite3_errmsg(s->db)
-				      : strerror(-r));
-		if (r != -EUCLEAN) {
-			(void)store_free(s);
-			return r;
-		}
-		close_db(s);
+	r = fchdir(dir_fd) < 0 ? with_cause(s, -EBADF, "its directory cannot be entered")
+			       : open_db(s);
+	if (r < 0)
+		(void)diag_at(d, 0, 0, "audit database: %s", s->trouble);
+	if (r == -EPROTO || r == -ENOMEM || r == -EBADF) {
+		(void)store_free(s);
+		return r;
 	}
 	*ret = s;
 	return r;
@@ -175,8 +209,6 @@ int store_set_aside(struct store *s, uint64_t now_us)
 {
 	static const char *const suffixes[] = { "", "-wal", "-shm" };
 	char from[32], to[64];
-	const char *why;
-	int r;
 
 	close_db(s);
 	for (size_t i = 0; i < ARRAY_SIZE(suffixes); i++) {
@@ -187,26 +219,18 @@ int store_set_aside(struct store *s, uint64_t now_us)
 			return -errno;
 	}
 	s->changes++;
-	r = open_db(s, &why);
-	if (r < 0)
-		close_db(s);
-	return r;
+	(void)!open_db(s);
+	return 0;
 }
 
 /* ---- transactions ---- */
 
 int store_begin(struct store *s)
 {
-	const char *why;
+	int r = s->db ? 0 : open_db(s);
 
-	if (!s->db) {
-		int r = open_db(s, &why);
-
-		if (r < 0) {
-			close_db(s);
-			return r;
-		}
-	}
+	if (r < 0)
+		return r;
 	s->open_record_id = s->record_id;
 	s->open_event_id = s->event_id;
 	s->seen.met = false;

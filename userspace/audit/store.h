@@ -23,11 +23,13 @@ struct store_opts {
 
 /* Opens or makes audit.db in the directory (borrowed; it becomes the working directory, because
  * SQLite takes names). -EUCLEAN: damaged; *ret is set all the same, call store_set_aside() next.
- * -EPROTO: made by a newer version of egret. Fills d. */
+ * -ENOSPC, -EBUSY, -EIO: not now; *ret is set all the same, store_begin() tries again. -EPROTO:
+ * made by a newer version of egret. Fills d. */
 int store_open(int dir_fd, const struct store_opts *o, struct diag *d,
 	       struct store **ret) _must_check_;
 struct store *store_free(struct store *s);
-/* Renames the database to audit.db.damaged-TIME and begins a new one. */
+/* Renames the database to audit.db.damaged-TIME and begins a new one; when that cannot be made for
+ * now, store_begin() tries again. */
 int store_set_aside(struct store *s, uint64_t now_us) _must_check_;
 
 /* One transaction: begin, puts, commit. When any of them fails, store_rollback() ends it and

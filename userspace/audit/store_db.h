@@ -53,7 +53,9 @@ struct store_batch {
 
 struct store {
 	struct store_opts opts;
-	sqlite3 *db; /* NULL: between set aside and a new one that could not be made */
+	sqlite3 *db; /* NULL: it could not be opened, or no new one made; store_begin() tries again
+		      */
+	char trouble[240]; /* why not */
 	sqlite3_stmt *put, *put_event, *put_last;
 	struct store_shared shared;
 	struct store_batch batch;

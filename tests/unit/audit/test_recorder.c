@@ -461,6 +461,70 @@ static void full_disk_is_told_and_overcome(void **state)
 	f->dir_fd = open(f->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
 
+/* Takes every inode of the file system, or gives them back. Blocks are counted by CPU, inexactly.
+ */
+static void take_room(const struct fixture *f, bool take)
+{
+	char name[32];
+	int fd = 0;
+
+	for (unsigned i = 0; i < 64 && fd >= 0; i++) {
+		(void)snprintf(name, sizeof(name), "ballast-%u", i);
+		fd = take ? openat(f->dir_fd, name, O_WRONLY | O_CREAT | O_CLOEXEC, 0644)
+			  : unlinkat(f->dir_fd, name, 0);
+		if (take && fd >= 0)
+			(void)close(fd);
+	}
+	assert_true(fd < 0);
+}
+
+static void it_starts_on_a_full_disk(void **state)
+{
+	static const bool damaged[] = { false, true };
+	struct fixture *f = *state;
+	int fd;
+
+	if (geteuid() != 0 || unshare(CLONE_NEWNS) < 0)
+		skip(); /* needs a mount of its own */
+	stop(f);
+	assert_int_equal(mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL), 0);
+	assert_int_equal(mount("tmpfs", f->dir, "tmpfs", 0, "nr_inodes=16"), 0);
+	(void)close(f->dir_fd);
+	f->dir_fd = open(f->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	start(f);
+	put(f, 0, 10);
+	stop(f);
+	for (size_t i = 0; i < ARRAY_SIZE(damaged); i++) {
+		if (damaged[i]) {
+			fd = openat(f->dir_fd, "audit.db", O_WRONLY | O_CLOEXEC);
+			assert_int_equal(pwrite(fd, "no database", 11, 0), 11);
+			(void)close(fd);
+		}
+		take_room(f, true);
+		start(f);
+		assert_int_equal(rpc_await(f->ch, EG_MSG_note, f->msg), 1);
+		if (damaged[i]) {
+			assert_non_null(strstr(((struct eg_note *)(void *)f->msg->body)->text,
+					       "set aside"));
+			assert_int_equal(rpc_await(f->ch, EG_MSG_note, f->msg), 1);
+		}
+		assert_non_null(
+			strstr(((struct eg_note *)(void *)f->msg->body)->text, "free space"));
+		put(f, 10, 20);
+		take_room(f, false);
+		assert_int_equal(rpc_await(f->ch, EG_MSG_note, f->msg), 1);
+		assert_int_equal(((struct eg_note *)(void *)f->msg->body)->reason,
+				 EG_REASON_allowed);
+		stop(f);
+		start(f);
+		assert_int_equal(count(f, ALL), damaged[i] ? 10 : 20);
+		stop(f);
+	}
+	(void)close(f->dir_fd);
+	assert_int_equal(umount2(f->dir, MNT_DETACH), 0);
+	f->dir_fd = open(f->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
 static void damaged_database_at_start_is_replaced(void **state)
 {
 	struct fixture *f = *state;
@@ -476,11 +540,14 @@ static void damaged_database_at_start_is_replaced(void **state)
 	start(f);
 	assert_int_equal(rpc_await(f->ch, EG_MSG_note, f->msg), 1);
 	assert_non_null(strstr(((struct eg_note *)(void *)f->msg->body)->text, "set aside"));
+	/* The new one works: what was told is over. */
+	assert_int_equal(rpc_await(f->ch, EG_MSG_note, f->msg), 1);
+	assert_int_equal(((struct eg_note *)(void *)f->msg->body)->reason, EG_REASON_allowed);
 	put(f, 20, 30);
 	stop(f);
 	start(f);
 	assert_int_equal(count(f, ALL), 10);
-	assert_int_equal(count(f, "{\"cmd\":\"event.list\"}"), 1);
+	assert_int_equal(count(f, "{\"cmd\":\"event.list\"}"), 2);
 }
 
 int main(void)
@@ -499,6 +566,7 @@ int main(void)
 		T(a_talking_reader_is_dropped),
 		T(half_closed_reader_is_served),
 		T(malformed_messages_are_survived),
+		T(it_starts_on_a_full_disk),
 		T(damaged_database_at_start_is_replaced),
 		T(full_disk_is_told_and_overcome),
 	};
