@@ -6,7 +6,8 @@ import sqlite3
 import pytest
 
 from lib.daemon import EGRET, CommandFailed
-from lib.system import sh, wait_for
+from lib.disk import empty, fill, mount_small
+from lib.system import wait_for
 from lib.workload import Workload, request
 
 CHAT = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "hi"}]}
@@ -16,19 +17,8 @@ CHAT = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "hi"}]}
 def small(make_daemon, world):
     """A daemon whose state lies on a file system of 2 MiB."""
     daemon = make_daemon()
-    daemon.state_dir.mkdir()
-    sh("nsenter", f"--mount=/proc/{world.holder.pid}/ns/mnt", "mount", "-t", "tmpfs", "-o", "size=2m,mode=755", "none",
-       daemon.state_dir)
+    mount_small(world, daemon.state_dir)
     return daemon.start()
-
-
-def fill(world, path):
-    world.python(f"""
-try:
-    with open("{path}", "wb", buffering=0) as f:
-        while True: f.write(bytes(4096))
-except OSError as e:
-    assert e.errno == 28, e""")
 
 
 def until_denied(workload):
@@ -57,19 +47,19 @@ def test_a_full_disk_denies_with_its_reason_and_recovers(small, world):
     checked = json.loads(small.run_egret("-j", "check").stdout)
     assert next(c["state"] for c in checked if c["name"] == "recorder") == "fail"
     assert any("cannot be written" in text for text in small.egret("status")["warnings"])
-    world.run_in(world.load, ["rm", small.state_dir / "ballast"])
+    empty(world, small.state_dir / "ballast")
     wait_for(lambda: workload.call("POST", "/v1/chat/completions", CHAT).status == 200, 20, "service again")
     assert not any("audit database" in text for text in small.egret("status")["warnings"])
 
 
 def test_an_upgrade_waits_for_room(small, world):
-    """The next version's recorder could not open its database, and egretd would end; this one serves on."""
+    """The next version's recorder could not open its database; this one serves on."""
     workload = Workload(world, small.ca)
     fill(world, small.state_dir / "ballast")
     done = small.run_egret("daemon", "upgrade")
     assert done.returncode == 1 and "free space there" in done.stderr, done
     assert workload.call("POST", "/v1/chat/completions", CHAT).status == 200
-    world.run_in(world.load, ["rm", small.state_dir / "ballast"])
+    empty(world, small.state_dir / "ballast")
     wait_for(lambda: small.run_egret("daemon", "upgrade").returncode == 0, 20, "the upgrade")
     assert workload.call("POST", "/v1/chat/completions", CHAT).status == 200
     assert small.egret("status")["generation"] == 2
@@ -81,7 +71,7 @@ def test_what_was_served_is_in_the_log_even_with_a_full_disk_between(small, worl
     fill(world, small.state_dir / "ballast")
     for _ in range(50):
         served += workload.call("POST", "/v1/chat/completions", CHAT).status == 200
-    world.run_in(world.load, ["rm", small.state_dir / "ballast"])
+    empty(world, small.state_dir / "ballast")
     wait_for(lambda: sum(r["decision"] == "allowed" for r in small.records()) == served, 20, f"{served} records")
     assert len(world.sim.requests()) == served
 

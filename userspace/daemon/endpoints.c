@@ -280,6 +280,7 @@ static void on_expire(struct timer *t)
 	struct endpoints *e = container_of(t, struct endpoints, expire);
 
 	(void)endpoints_expire(e, clock_wall_us());
+	endpoints_save(e); /* what could not be written lately */
 	/* Left in an adopted map by an earlier daemon that did not write them down. */
 	if (e->opts.dp && clock_mono_us() - e->started_us > ENDPOINTS_KEEP_US &&
 	    endpoints_tried(e) == endpoints_names(e))

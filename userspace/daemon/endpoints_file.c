@@ -52,14 +52,14 @@ void endpoints_save(struct endpoints *e)
 	list = to_json(e);
 	text = list ? json_dumps(list, JSON_INDENT(1)) : NULL;
 	json_decref(list);
-	if (!text || trusted_write(e->file, 0600, slice_str(text), &d) < 0)
+	e->changed = !text || trusted_write(e->file, 0600, slice_str(text), &d) < 0;
+	if (e->changed)
 		warnings_set(
 			e->opts.warnings, "endpoint file",
 			"%s: %s: a restart will not know addresses that were resolved until now",
 			e->file, text ? d.text : "out of memory");
 	else
 		warnings_clear(e->opts.warnings, "endpoint file");
-	e->changed = false;
 }
 
 static int read_name(struct endpoints *e, const json_t *row)

@@ -60,7 +60,8 @@ static int open_one(struct slabs *s, const char *dir, unsigned index, bool creat
 	if (r == 0 && create)
 		r = slab_format(o->fd, SLAB_SLOTS_DEFAULT);
 	if (r < 0)
-		(void)diag_at(d, 0, 0, "cannot make the audit slab %s: %s", path, strerror(-r));
+		(void)diag_at(d, 0, 0, "cannot make the audit slab %s: %s%s", path, strerror(-r),
+			      r == -ENOSPC ? ": free space on its file system" : "");
 	return r;
 }
 

@@ -105,6 +105,11 @@ int trusted_read(const char *path, int fd, size_t max, struct diag *d, struct bu
 	return fail(d, path, -EFBIG, "larger than the %zu bytes allowed", max);
 }
 
+static const char *advice(int error)
+{
+	return error == -ENOSPC || error == -EDQUOT ? ": free space on its file system" : "";
+}
+
 static int write_all(int fd, struct slice s)
 {
 	while (s.n) {
@@ -131,13 +136,14 @@ int trusted_write(const char *path, mode_t mode, struct slice content, struct di
 	(void)unlink(temp);
 	fd = open(temp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
-		return fail(d, temp, -errno, "cannot make it: %s", strerror(errno));
+		return fail(d, temp, -errno, "cannot make it: %s%s", strerror(errno),
+			    advice(-errno));
 	r = write_all(fd, content);
 	if (r == 0 && (fchmod(fd, mode) < 0 || fsync(fd) < 0 || rename(temp, path) < 0))
 		r = -errno;
 	if (r < 0) {
 		(void)unlink(temp);
-		return fail(d, path, r, "cannot write it: %s", strerror(-r));
+		return fail(d, path, r, "cannot write it: %s%s", strerror(-r), advice(r));
 	}
 	return 0;
 }

@@ -290,7 +290,8 @@ static int find_path(struct upgrade *u, const char *path)
 	return 0;
 }
 
-/* Whether a recorder that starts could open its database: the one that runs goes on without. */
+/* Whether a recorder that starts could open its database: the one that runs goes on without, and
+ * not every version begins without. */
 static bool has_room(const struct monitor *m)
 {
 	struct statvfs fs;
@@ -321,8 +322,7 @@ void upgrade_begin(struct monitor *m, struct request *req, const char *path)
 	if (!has_room(m)) {
 		request_error(req, "refused",
 			      "the audit database in %s cannot be written, or soon could not: the "
-			      "next version's recorder would not start: free space there, and try "
-			      "again",
+			      "next version could record nothing: free space there, and try again",
 			      m->config->state_dir);
 		return;
 	}
