@@ -4,6 +4,7 @@
 #include <ares.h>
 #include <netinet/in.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 
@@ -24,12 +25,16 @@ struct dns {
 	struct dns_sock *socks;
 	struct timer timer;
 	bool finished; /* a dns_fn ran, and on_rest not since */
+	bool moving; /* to other servers: what is cancelled is asked again there */
+	struct query *again;
 };
 
 struct query {
+	struct query *next; /* in dns.again */
 	struct dns *dns;
 	dns_fn fn;
 	void *ctx;
+	char name[];
 };
 
 /* Sockets are made by us: close-on-exec and non-blocking at birth, and no fcntl(2) under seccomp.
@@ -144,16 +149,15 @@ static void on_sock_state(void *ctx, ares_socket_t fd, int readable, int writabl
 	io_start(&s->io, d->loop, fd, events, on_ready);
 }
 
-static int set_servers(struct dns *d)
+static int set_servers(struct dns *d, const char *const *servers, size_t n_servers)
 {
 	char text[SERVERS_TEXT_MAX];
 	size_t n = 0;
 
-	if (!d->opts.n_servers)
+	if (!n_servers)
 		return 0;
-	for (size_t i = 0; i < d->opts.n_servers; i++) {
-		int r = snprintf(text + n, sizeof(text) - n, "%s%s", i ? "," : "",
-				 d->opts.servers[i]);
+	for (size_t i = 0; i < n_servers; i++) {
+		int r = snprintf(text + n, sizeof(text) - n, "%s%s", i ? "," : "", servers[i]);
 
 		if (r < 0 || (size_t)r >= sizeof(text) - n)
 			return -EINVAL;
@@ -190,7 +194,7 @@ int dns_new(struct loop *l, const struct dns_opts *opts, struct dns **ret)
 		return r == ARES_ENOMEM ? -ENOMEM : -EIO;
 	}
 	ares_set_socket_functions(d->channel, &socket_functions, d);
-	r = set_servers(d);
+	r = set_servers(d, opts->servers, opts->n_servers);
 	/* They were the caller's, for this call. */
 	d->opts.servers = NULL;
 	if (r < 0) {
@@ -281,6 +285,11 @@ static void on_addrinfo(void *ctx, int status, int timeouts, struct ares_addrinf
 	}
 	if (ai)
 		ares_freeaddrinfo(ai);
+	if (error == -ECANCELED && q->dns->moving) {
+		q->next = q->dns->again;
+		q->dns->again = q;
+		return;
+	}
 	if (error == 0 && n == 0)
 		error = -ENOENT;
 	q->dns->finished = true;
@@ -288,17 +297,45 @@ static void on_addrinfo(void *ctx, int status, int timeouts, struct ares_addrinf
 	free(q);
 }
 
-void dns_query(struct dns *d, const char *name, dns_fn fn, void *ctx)
+static void ask(struct query *q)
 {
 	/* Sorting would probe routes with connect(2); happy eyeballs finds out better. */
 	static const struct ares_addrinfo_hints hints = { .ai_flags = ARES_AI_NOSORT,
 							  .ai_family = AF_UNSPEC,
 							  .ai_socktype = SOCK_STREAM };
-	struct query *q = malloc(sizeof(*q));
+
+	ares_getaddrinfo(q->dns->channel, q->name, NULL, &hints, on_addrinfo, q);
+}
+
+/* c-ares cannot change the servers under its queries, so these are taken out and asked anew: who
+ * waits for them notices nothing. A new channel would read resolv.conf and the random key. */
+int dns_set_servers(struct dns *d, const char *const *servers, size_t n)
+{
+	int r;
+
+	d->moving = true;
+	ares_cancel(d->channel);
+	d->moving = false;
+	r = set_servers(d, servers, n);
+	while (d->again) {
+		struct query *q = d->again;
+
+		d->again = q->next;
+		ask(q);
+	}
+	rearm(d);
+	return r;
+}
+
+void dns_query(struct dns *d, const char *name, dns_fn fn, void *ctx)
+{
+	size_t n = strlen(name) + 1;
+	struct query *q = malloc(sizeof(*q) + n);
 
 	if (q) {
 		*q = (struct query){ .dns = d, .fn = fn, .ctx = ctx };
-		ares_getaddrinfo(d->channel, name, NULL, &hints, on_addrinfo, q);
+		memcpy(q->name, name, n);
+		ask(q);
 	} else {
 		d->finished = true;
 		fn(ctx, -ENOMEM, NULL, 0, 0);

@@ -35,5 +35,8 @@ struct dns_opts {
 /* -EINVAL: a server that is no address. */
 int dns_new(struct loop *l, const struct dns_opts *opts, struct dns **ret) _must_check_;
 struct dns *dns_free(struct dns *d);
+/* Asks other servers from now on ("addr[:port]"s, at least one), also what is in flight. Not from a
+ * dns_fn. -EINVAL: a server that is no address; then there is none. */
+int dns_set_servers(struct dns *d, const char *const *servers, size_t n) _must_check_;
 /* fn runs exactly once. `name` needs to live during the call only. */
 void dns_query(struct dns *d, const char *name, dns_fn fn, void *ctx);

@@ -240,6 +240,18 @@ struct resolver *resolver_free(struct resolver *r)
 	return NULL;
 }
 
+int resolver_set_servers(struct resolver *r, const char *const *servers, size_t n)
+{
+	int error = dns_set_servers(r->dns, servers, n);
+
+	if (error < 0)
+		return error;
+	for (struct entry *e = r->newest; e; e = e->older)
+		if (e->state == ENTRY_KEPT)
+			e->expires_us = 0;
+	return 0;
+}
+
 static int find_or_add(struct resolver *r, struct slice host, struct entry **ret)
 {
 	char lower[HOST_MAX];

@@ -32,6 +32,9 @@ int resolver_new(struct loop *l, const struct resolver_opts *opts,
 		 struct resolver **ret) _must_check_;
 /* Pending callbacks run with -ECANCELED. */
 struct resolver *resolver_free(struct resolver *r);
+/* Other servers, as dns_set_servers(). What was answered by those before is asked again when
+ * somebody wants it. */
+int resolver_set_servers(struct resolver *r, const char *const *servers, size_t n) _must_check_;
 /* NULL when the callback has already run. */
 struct resolver_wait *resolver_get(struct resolver *r, struct slice host, resolver_fn fn,
 				   void *ctx);

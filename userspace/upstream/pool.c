@@ -96,6 +96,11 @@ int upstream_set_trust(struct upstream *u, struct slice pem)
 	return 0;
 }
 
+int upstream_set_servers(struct upstream *u, const char *const *servers, size_t n)
+{
+	return resolver_set_servers(u->resolver, servers, n);
+}
+
 void upstream_drop_credential(struct upstream *u, struct slice credential)
 {
 	idle_close(u, &credential);

@@ -70,6 +70,8 @@ struct upstream *upstream_free(struct upstream *u);
 /* PEM certificates that providers' chains must end in; replaces those before. Connections made
  * under those before are not used again. 0, -EINVAL (the old ones stay), -ENOMEM. */
 int upstream_set_trust(struct upstream *u, struct slice pem) _must_check_;
+/* Name servers in place of those before, as resolver_set_servers(). */
+int upstream_set_servers(struct upstream *u, const char *const *servers, size_t n) _must_check_;
 /* Takes the fds; n = 0 means none can be had (pending connects fail). May be called from within
  * on_need_sockets. */
 void upstream_give_sockets(struct upstream *u, int family, const int *fds, unsigned n);

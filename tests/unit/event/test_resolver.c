@@ -301,6 +301,51 @@ static void test_free_tells_who_waits(void **state)
 	assert_int_equal(a.error, -ECANCELED);
 }
 
+/* What is in flight is asked again there, and nobody who waits notices. */
+static void test_other_servers_are_asked_from_now_on(void **state)
+{
+	static const struct dns_name elsewhere[] = {
+		{ .name = "both.test", .a = { "192.0.2.7" }, .ttl = 60 },
+		{ .name = "silent.test",
+		  .a = { "192.0.2.8" },
+		  .aaaa = { "2001:db8::8" },
+		  .ttl = 60 },
+		{ .name = NULL },
+	};
+	struct fixture *f = *state;
+	struct dns_server other;
+	struct answer a, b, c;
+	struct resolver_wait *cancelled;
+	const char *servers[1];
+
+	dns_server_start(&other, elsewhere);
+	servers[0] = other.addr;
+	resolve(f, &a, "both.test");
+	assert_int_equal(a.n, 2);
+	assert_non_null(ask(f, &a, "silent.test"));
+	assert_non_null(ask(f, &b, "silent.test"));
+	cancelled = ask(f, &c, "silent.test");
+	f->pending--;
+	resolver_cancel(cancelled);
+	for (unsigned i = 0; i < 3; i++) /* also when it happens again at once */
+		assert_int_equal(resolver_set_servers(f->resolver, servers, 1), 0);
+	assert_false(a.done);
+	loop_run(f->loop);
+	assert_int_equal(a.error, 0);
+	assert_int_equal(b.n, 2);
+	assert_false(c.done);
+	assert_true(has(&a, "192.0.2.8"));
+	/* What the old one said is not kept, and it is asked no more. */
+	atomic_store(&f->server.shared->queries, 0);
+	resolve(f, &a, "both.test");
+	assert_int_equal(a.n, 1);
+	assert_true(has(&a, "192.0.2.7"));
+	assert_int_equal(f->server.shared->queries, 0);
+	servers[0] = "no address";
+	assert_int_equal(resolver_set_servers(f->resolver, servers, 1), -EINVAL);
+	dns_server_stop(&other);
+}
+
 static void test_server_that_is_no_address_is_refused(void **state)
 {
 	const char *servers[] = { "not an address" };
@@ -317,6 +362,7 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		T(test_both_families_arrive),
+		T(test_other_servers_are_asked_from_now_on),
 		T(test_ttl_is_clamped),
 		T(test_cname_ttl_counts),
 		T(test_second_ask_is_cached_whatever_the_case),
