@@ -54,6 +54,7 @@ _Static_assert(sizeof(struct eg_msg_header) == 16, "struct eg_msg_header is ABI"
  *               eventfd that wakes the recorder; struct eg_slab
  *   log_level   struct eg_log_level: what is less important is no longer written
  *   slab_orphan struct eg_slab: that worker died: close its open records
+ *   resolvers   struct eg_resolvers: the name servers to ask from now on (worker)
  * child -> monitor
  *   ready       the child is sandboxed and serves
  *   sockets     struct eg_sockets: wants stamped upstream sockets; reply carries the fds
@@ -101,7 +102,8 @@ _Static_assert(sizeof(struct eg_msg_header) == 16, "struct eg_msg_header is ABI"
 	X(query, EG_MONITOR, 65000)                                                                \
 	X(event, EG_MONITOR, 2048)                                                                 \
 	X(listener_drop, EG_MONITOR, 64)                                                           \
-	X(log_level, EG_MONITOR, 64)
+	X(log_level, EG_MONITOR, 64)                                                               \
+	X(resolvers, EG_MONITOR, 256)
 
 enum eg_msg_type {
 	EG_MSG_none,
@@ -150,6 +152,12 @@ struct eg_slab {
 
 struct eg_log_level {
 	__u32 level, pad; /* enum log_level */
+};
+
+#define EG_RESOLVERS_MAX 8
+struct eg_resolvers {
+	__u32 n, pad; /* 1 or more */
+	struct eg_addr addr[EG_RESOLVERS_MAX];
 };
 
 struct eg_sockets {
@@ -267,6 +275,7 @@ EG_RPC_SIZE(eg_policy_push, 8);
 EG_RPC_SIZE(eg_listener, 16);
 EG_RPC_SIZE(eg_slab, 8);
 EG_RPC_SIZE(eg_log_level, 8);
+EG_RPC_SIZE(eg_resolvers, 136);
 EG_RPC_SIZE(eg_sockets, 24);
 EG_RPC_SIZE(eg_principal, 904);
 EG_RPC_SIZE(eg_resolved, 1296);

@@ -389,6 +389,11 @@ void children_send_policy(struct children *c)
 	predecessors_send_policy(c);
 }
 
+void children_send_resolvers(struct children *c)
+{
+	tell(c, wiring_send_resolvers);
+}
+
 void children_send_log_level(struct children *c)
 {
 	struct eg_log_level body = { 0 };

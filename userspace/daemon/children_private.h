@@ -41,4 +41,5 @@ int wiring_join(struct child *a, struct child *b) _must_check_;
 /* Sends a process that has just been started all that its role needs. */
 int wiring_started(struct children *c, struct child *child) _must_check_;
 int wiring_send_policy(struct children *c, struct child *worker) _must_check_;
+int wiring_send_resolvers(struct children *c, struct child *worker) _must_check_;
 int wiring_send_trust(struct children *c, struct child *worker) _must_check_;

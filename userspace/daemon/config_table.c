@@ -48,7 +48,7 @@ const struct config_key config_keys[] = {
 	  "Form of a line." },
 	{ "resolvers", CONFIG_SERVERS, FIELD(resolvers), "[]", 0, 0, NULL, false,
 	  "DNS servers to ask for providers' addresses; their answers to workloads are believed, too, those from a "
-	  "loopback address in egretd's own network namespace only. Empty: those of /etc/resolv.conf." },
+	  "loopback address in egretd's own network namespace only. Empty: those of /etc/resolv.conf, which is watched." },
 	{ "dns.trust", CONFIG_SERVERS, FIELD(dns_trust), "[]", 0, 0, NULL, true,
 	  "Addresses whose DNS answers to workloads are believed, besides `resolvers` and those of "
 	  "/etc/resolv.conf: addresses of governed names in them are governed from then on. A loopback address is "

@@ -8,10 +8,9 @@
 #include "base/slice.h"
 #include "daemon/config.h"
 #include "daemon/edition.h"
+#include "daemon/resolv.h"
 #include "dataplane/dataplane.h"
 #include "provider/catalogue.h"
-
-#define RESOLV_CONF "/etc/resolv.conf"
 
 bool learning_parse_server(const char *text, struct eg_addr *ret)
 {
@@ -40,20 +39,6 @@ bool learning_parse_server(const char *text, struct eg_addr *ret)
 	return inet_pton(AF_INET6, addr, ret) == 1;
 }
 
-void learning_read_resolv_conf(const char *file, learning_server_fn fn, void *ctx)
-{
-	char line[512], word[64], addr[64];
-	FILE *f = fopen(file, "re");
-
-	while (f && fgets(line, sizeof(line), f))
-		if (sscanf(line, "%63s %63s", word, addr) == 2 && strcmp(word, "nameserver") == 0) {
-			addr[strcspn(addr, "%")] = '\0'; /* the scope of a link-local one */
-			fn(ctx, addr);
-		}
-	if (f)
-		(void)fclose(f);
-}
-
 #define SERVERS_MAX 1024u /* as many as the kernel's map takes */
 
 struct trust {
@@ -62,31 +47,37 @@ struct trust {
 	bool too_many;
 };
 
-static void believe(void *ctx, const char *text)
+static void believe(void *ctx, const struct eg_addr *addr)
 {
 	struct trust *t = ctx;
-	struct eg_addr addr;
 
-	if (!learning_parse_server(text, &addr))
-		return;
 	if (t->n == SERVERS_MAX)
 		t->too_many = true;
 	else
-		t->addr[t->n++] = addr;
+		t->addr[t->n++] = *addr;
 }
 
-static int apply_resolvers(struct dataplane *dp, const struct config *c, struct diag *d)
+static void believe_text(struct trust *t, const char *text)
+{
+	struct eg_addr addr;
+
+	if (learning_parse_server(text, &addr))
+		believe(t, &addr);
+}
+
+int learning_resolvers(struct dataplane *dp, const struct config *c, const struct resolv *resolv,
+		       struct diag *d)
 {
 	_cleanup_free_ struct trust *t = calloc(1, sizeof(*t));
 	int r;
 
 	if (!t)
 		return -ENOMEM;
-	learning_read_resolv_conf(RESOLV_CONF, believe, t);
+	resolv_each(resolv, believe, t);
 	for (size_t i = 0; i < c->resolvers.n; i++)
-		believe(t, c->resolvers.v[i]);
+		believe_text(t, c->resolvers.v[i]);
 	for (size_t i = 0; i < c->dns_trust.n; i++)
-		believe(t, c->dns_trust.v[i]);
+		believe_text(t, c->dns_trust.v[i]);
 	/* One that is no longer named is no longer believed, nor is its port 53 open. */
 	r = dataplane_resolvers_set(dp, t->addr, t->n);
 	if (r == 0 && t->too_many)
@@ -119,14 +110,14 @@ static int gather_names(const struct catalogue *cat, struct dataplane_name **ret
 	return 0;
 }
 
-int learning_apply(struct dataplane *dp, const struct config *c, const struct edition *e,
-		   struct diag *d)
+int learning_apply(struct dataplane *dp, const struct config *c, const struct resolv *resolv,
+		   const struct edition *e, struct diag *d)
 {
 	_cleanup_free_ struct dataplane_name *names = NULL;
 	size_t n = 0;
 	int r;
 
-	r = apply_resolvers(dp, c, d);
+	r = learning_resolvers(dp, c, resolv, d);
 	if (r == 0)
 		r = gather_names(e->catalogue, &names, &n);
 	return r < 0 ? r : dataplane_names_set(dp, names, n, d);

@@ -27,6 +27,7 @@
 #include "daemon/monitor_private.h"
 #include "daemon/notify.h"
 #include "daemon/reload.h"
+#include "daemon/resolv.h"
 #include "daemon/runs.h"
 #include "daemon/state.h"
 #include "daemon/sweeper.h"
@@ -193,6 +194,7 @@ static void clear(struct monitor *m)
 	m->anchor = anchor_free(m->anchor);
 	m->namespaces = namespaces_free(m->namespaces);
 	m->listeners = listeners_free(m->listeners);
+	m->resolv = resolv_free(m->resolv);
 	m->endpoints = endpoints_free(m->endpoints);
 	m->sweeper = sweeper_free(m->sweeper);
 	if (m->release && m->dp && dataplane_release(m->dp, &d) < 0) {

@@ -49,6 +49,7 @@ struct monitor {
 	struct identity *identity;
 	struct edition *edition; /* in force */
 
+	struct resolv *resolv; /* the host's name servers */
 	struct endpoints *endpoints;
 	struct sweeper *sweeper;
 	struct modes *modes;

@@ -18,8 +18,9 @@
 #include "daemon/listeners.h"
 #include "daemon/modes.h"
 #include "daemon/namespaces.h"
-#include "daemon/reload.h"
 #include "daemon/predecessors.h"
+#include "daemon/reload.h"
+#include "daemon/resolv.h"
 #include "daemon/runs.h"
 #include "daemon/state.h"
 #include "daemon/sweeper.h"
@@ -128,6 +129,27 @@ static int make_endpoints(struct monitor *m, struct diag *d)
 		log_warn("addresses kept by an earlier run cannot be used: %s", text);
 	}
 	return r < 0 ? r : endpoints_apply(m->endpoints, m->edition, d);
+}
+
+static void on_resolvers(void *ctx)
+{
+	struct monitor *m = ctx;
+	struct diag d = { 0 };
+
+	if (learning_resolvers(m->dp, m->config, m->resolv, &d) < 0)
+		warnings_set(m->warnings, "learning", "%s", d.text);
+	children_send_resolvers(m->children);
+}
+
+static int make_resolv(struct monitor *m)
+{
+	const struct resolv_opts o = { .loop = m->loop,
+				       .file = RESOLV_CONF,
+				       .warnings = m->warnings,
+				       .on_change = on_resolvers,
+				       .ctx = m };
+
+	return resolv_new(&o, &m->resolv);
 }
 
 static void on_mode(void *ctx)
@@ -258,7 +280,9 @@ int monitor_start(struct monitor *m, struct diag *d)
 	if (r == 0)
 		r = make_endpoints(m, d);
 	if (r == 0)
-		r = learning_apply(m->dp, m->config, m->edition, d);
+		r = make_resolv(m);
+	if (r == 0)
+		r = learning_apply(m->dp, m->config, m->resolv, m->edition, d);
 	if (r == 0)
 		r = make_modes(m, d);
 	if (r == 0)

@@ -12,6 +12,7 @@
 #include "daemon/endpoints.h"
 #include "daemon/learning.h"
 #include "daemon/modes.h"
+#include "daemon/resolv.h"
 #include "daemon/trust.h"
 #include "daemon/users.h"
 #include "daemon/sweeper.h"
@@ -76,7 +77,7 @@ static void put_in_force(struct monitor *m, struct edition *e)
 		warnings_set(m->warnings, "endpoints", "%s", d.text);
 	else
 		warnings_clear(m->warnings, "endpoints");
-	if (learning_apply(m->dp, m->config, e, &d) < 0)
+	if (learning_apply(m->dp, m->config, m->resolv, e, &d) < 0)
 		warnings_set(m->warnings, "learning", "%s", d.text);
 	else
 		warnings_clear(m->warnings, "learning");
@@ -209,6 +210,7 @@ int reload_all(struct monitor *m, struct diag *d, const char **ret_reason)
 		return r;
 	}
 	m->config = c;
+	resolv_look(m->resolv);
 	children_set_trust(m->children, trust);
 	put_in_force(m, e);
 	reload_log(c);

@@ -16,6 +16,7 @@
 #include "daemon/namespaces.h"
 #include "daemon/predecessors.h"
 #include "daemon/reload.h"
+#include "daemon/resolv.h"
 #include "daemon/role_config.h"
 #include "daemon/slabs.h"
 #include "daemon/warnings.h"
@@ -119,6 +120,18 @@ int wiring_send_trust(struct children *c, struct child *worker)
 	return channel_send(child_channel(worker), EG_MSG_trust, NULL, 0, &c->trust_fd, 1);
 }
 
+/* It has read the file itself, but another state of it, perhaps one without servers. */
+int wiring_send_resolvers(struct children *c, struct child *worker)
+{
+	struct eg_resolvers body = { 0 };
+
+	if (c->m->config->resolvers.n == 0)
+		resolv_servers(c->m->resolv, &body);
+	return body.n == 0 ? 0
+			   : channel_send(child_channel(worker), EG_MSG_resolvers, &body,
+					  sizeof(body), NULL, 0);
+}
+
 /* Listeners last: with them connections come. */
 static int worker_started(struct children *c, struct child *worker)
 {
@@ -135,6 +148,8 @@ static int worker_started(struct children *c, struct child *worker)
 		r = slabs_send_worker(c->slabs, child_channel(worker), child_index(worker));
 	if (r == 0)
 		r = wiring_send_trust(c, worker);
+	if (r == 0)
+		r = wiring_send_resolvers(c, worker);
 	if (r == 0)
 		r = wiring_send_policy(c, worker);
 	if (r == 0)

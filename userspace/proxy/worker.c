@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "proxy/worker.h"
 
+#include <arpa/inet.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -120,6 +121,33 @@ static void on_trust(struct worker *w, struct msg *m)
 	(void)munmap(p, (size_t)st.st_size);
 }
 
+/* Governed names are asked for anew: what these servers say is to be governed at once. */
+static void on_resolvers(struct worker *w, struct msg *m)
+{
+	char text[EG_RESOLVERS_MAX][INET6_ADDRSTRLEN];
+	const char *servers[EG_RESOLVERS_MAX];
+	struct eg_resolvers q;
+	int r;
+
+	if (m->body.n != sizeof(q))
+		return;
+	memcpy(&q, m->body.p, sizeof(q));
+	if (q.n == 0 || q.n > EG_RESOLVERS_MAX)
+		return;
+	for (unsigned i = 0; i < q.n; i++) {
+		bool v4 = IN6_IS_ADDR_V4MAPPED((struct in6_addr *)(void *)&q.addr[i]);
+
+		servers[i] =
+			inet_ntop(v4 ? AF_INET : AF_INET6, v4 ? &q.addr[i].a[3] : &q.addr[i].a[0],
+				  text[i], sizeof(text[i]));
+	}
+	r = upstream_set_servers(w->upstream, servers, q.n);
+	if (r < 0)
+		log_error("cannot use the new name servers: %s", strerror(-r));
+	else if (!w->draining && w->gen)
+		resolve_restart(w);
+}
+
 static void on_slab(struct worker *w, struct msg *m)
 {
 	int r;
@@ -185,7 +213,7 @@ static void (*const handlers[EG_MSG_COUNT])(struct worker *w, struct msg *m) = {
 	[EG_MSG_trust] = on_trust,	   [EG_MSG_slab] = on_slab,
 	[EG_MSG_peer] = on_peer,	   [EG_MSG_conns] = on_conns,
 	[EG_MSG_stop] = on_stop,	   [EG_MSG_listener_drop] = on_listener_drop,
-	[EG_MSG_log_level] = on_log_level,
+	[EG_MSG_log_level] = on_log_level, [EG_MSG_resolvers] = on_resolvers,
 };
 
 static void on_msg(struct channel *ch, void *ctx, struct msg *m)
