@@ -14,8 +14,10 @@
  * speak nothing but TLS. So do connections older than enforcement, whose first bytes we never saw.
  *
  * At the redirected ports whatever cannot be read is held. At others, where a workload may speak
- * anything, only a first byte that begins a TLS record counts, of connections that it made itself;
- * and it is read even in pages that may still change (Go and haproxy splice(2) what they forward).
+ * anything, only a first byte that begins a TLS record counts, of connections that it made itself,
+ * where the peer has not spoken first (no server of TLS does; and a server that answers a byte, as
+ * PostgreSQL does, then TLS, looks like a client); and it is read even in pages that may still
+ * change (Go and haproxy splice(2) what they forward).
  */
 #pragma once
 
@@ -280,7 +282,8 @@ static __always_inline int trip_begins(struct __sk_buff *skb, const struct packe
 	struct trip_payload in = {};
 	__u8 b[2] = {}; /* of a record: type, version */
 
-	if (trip_payload(skb, p, &in) || in.n == 0 ||
+	/* The peer's FIN counts as one. */
+	if (trip_payload(skb, p, &in) || in.n == 0 || tcp->bytes_received > 1 ||
 	    (!acked && tcp->inet_conn.icsk_inet.sk.__sk_common.skc_state != TCP_SYN_SENT_STATE) ||
 	    in.seq != tcp->snd_una + !acked)
 		return 0;

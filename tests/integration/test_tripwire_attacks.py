@@ -84,7 +84,7 @@ def world(tmp_path):
         w.far_end.close()
 
 
-def connection(world, family, writes, port=443, setup="", finish="s.shutdown(1)", **kw):
+def connection(world, family, writes, port=443, setup="", hears="", finish="s.shutdown(1)", **kw):
     """A client that connects, writes each part of `writes` by itself, and says how its connection ended."""
     parts = json.dumps([p.hex() for p in writes])
     return world.start(f"""
@@ -92,6 +92,7 @@ def connection(world, family, writes, port=443, setup="", finish="s.shutdown(1)"
         {setup}
         s.connect(("{AT[family]}", {port})); s.setsockopt(6, 1, 1)
         print("connected", flush=True)
+        {hears}
         try:
             for p in json.loads('{parts}'): s.send(bytes.fromhex(p))
             {finish}
@@ -225,6 +226,42 @@ def test_what_a_server_answers_is_not_a_hello(world, family):
         print(got.hex())""", ns=world.far, cgroup=world.outside)
     assert bytes.fromhex(client.communicate(timeout=30)[0]) == said
     assert server.communicate(timeout=30)[0].strip() == "answered" and world.d.events() == []
+
+
+@BOTH
+def test_what_a_server_answers_behind_a_byte_is_not_a_hello(world, family):
+    """PostgreSQL: `S`, then TLS."""
+    said = b"\x16\x03\x03" + hello(GOVERNED)[3:]
+    server = world.start(f"""
+        import fcntl
+        l = socket.create_server(("::" if {family} == 10 else "0.0.0.0", 445), family={family})
+        print("up", flush=True)
+        c, _ = l.accept(); c.recv(8); c.sendall(b"S"); c.recv(8)
+        while struct.unpack("I", fcntl.ioctl(c, 0x5411, b"0000"))[0]: pass  # SIOCOUTQ
+        c.sendall(bytes.fromhex("{said.hex()}")); c.shutdown(1); c.recv(1); print("answered")""")
+    assert server.stdout.readline() == "up\n"
+    client = world.start(f"""
+        s = socket.socket({family}); s.settimeout(20); s.connect(("{NEAR[family]}", 445))
+        s.sendall(bytes.fromhex("0000000804d2162f")); got = s.recv(1); s.sendall(b"hello")
+        while d := s.recv(9999): got += d
+        print(got.hex())""", ns=world.far, cgroup=world.outside)
+    assert bytes.fromhex(client.communicate(timeout=30)[0]) == b"S" + said
+    assert server.communicate(timeout=30)[0].strip() == "answered" and world.d.events() == []
+
+
+@BOTH
+def test_a_peer_that_only_ends_has_not_spoken(world, family):
+    server = world.start(f"""
+        l = socket.create_server(("{AT[family]}", 446), family={family})
+        print("up", flush=True)
+        c, _ = l.accept(); c.shutdown(1); print(len(c.recv(9)))""", ns=world.far, cgroup=world.outside)
+    assert server.stdout.readline() == "up\n"
+    client = connection(world, family, [hello(GOVERNED)], port=446, hears="assert s.recv(1) == b''", finish="pass")
+    assert events_end(world)[0]["reason"] == "k_tripwire"
+    client.communicate(timeout=30)
+    assert world.far_end.read() == b""
+    server.kill()
+    server.wait()
 
 
 def test_elsewhere_a_flight_of_anything_passes(world):
