@@ -22,13 +22,12 @@ enum sni_result {
 
 #define SNI_RECORD_MAX	   16384
 #define SNI_EXTENSIONS_MAX 64
-/* Types of records: ChangeCipherSpec to heartbeat. Servers bear with alerts and the like before the
- * hello (OpenSSL), and with versions that nobody has (Go): what could begin TLS is no other thing.
- */
+/* Types of records: ChangeCipherSpec to heartbeat. */
 #define SNI_RECORD_FIRST   20
 #define SNI_RECORD_LAST	   24
-#define SNI_VERSION_END	   16
+#define SNI_ALERT	   21
 #define SNI_HANDSHAKE	   22
+#define SNI_BEGIN	   6 /* bytes that tell a beginning of TLS from what only begins like one */
 #define SNI_CLIENT_HELLO   1
 #define SNI_SERVER_NAME	   0
 #define SNI_HEAD	   5 /* of a record */
@@ -74,6 +73,27 @@ addr_inline int sni_skip(packet_load_fn load, void *ctx, struct sni *s, int byte
 	return s->at > s->end || n & (unit - 1);
 }
 
+/*
+ * A version that nobody has. Servers bear with any in front of the hello (s2n; Go: some), and with
+ * alerts there, whole or in parts; they ask for the type and length that these have. Other
+ * protocols begin with a byte like that, too: a length, mostly (9P, MongoDB).
+ */
+addr_inline enum sni_result sni_foreign(packet_load_fn load, void *ctx, struct sni *s, __u8 *b)
+{
+	__u32 n;
+
+	if (b[0] != SNI_HANDSHAKE && b[0] != SNI_ALERT)
+		return SNI_NONE;
+	if (s->n < SNI_BEGIN || load(ctx, s->base + 2, b + 2, SNI_BEGIN - 2))
+		return SNI_MORE;
+	n = b[3] << 8 | b[4];
+	if (n == 0)
+		return SNI_ODD;
+	if (b[0] == SNI_ALERT)
+		return n <= 2 && (b[5] == 1 || b[5] == 2) ? SNI_ODD : SNI_NONE;
+	return b[5] == SNI_CLIENT_HELLO ? SNI_ODD : SNI_NONE;
+}
+
 /* The first bytes: is this a hello at all? SNI_NAME stands for yes, and it is complete. */
 addr_inline enum sni_result sni_head(packet_load_fn load, void *ctx, struct sni *s)
 {
@@ -84,12 +104,12 @@ addr_inline enum sni_result sni_head(packet_load_fn load, void *ctx, struct sni 
 		return SNI_MORE;
 	if (b[0] < SNI_RECORD_FIRST || b[0] > SNI_RECORD_LAST)
 		return SNI_NONE;
-	if (b[0] != SNI_HANDSHAKE)
-		return SNI_ODD;
 	if (s->n < 2 || load(ctx, s->base + 1, b + 1, 1))
 		return SNI_MORE;
 	if (b[1] != 3)
-		return b[1] < SNI_VERSION_END ? SNI_ODD : SNI_NONE;
+		return sni_foreign(load, ctx, s, b);
+	if (b[0] != SNI_HANDSHAKE)
+		return SNI_ODD;
 	if (s->n < SNI_HEAD || load(ctx, s->base + 2, b + 2, 3))
 		return SNI_MORE;
 	record = b[3] << 8 | b[4];

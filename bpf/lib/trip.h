@@ -280,16 +280,16 @@ static __always_inline int trip_begins(struct __sk_buff *skb, const struct packe
 				       const struct tcp_sock *tcp, __u32 acked)
 {
 	struct trip_payload in = {};
-	__u8 b[2] = {}; /* of a record: type, version */
+	__u8 type;
 
 	/* The peer's FIN counts as one. */
 	if (trip_payload(skb, p, &in) || in.n == 0 || tcp->bytes_received > 1 ||
 	    (!acked && tcp->inet_conn.icsk_inet.sk.__sk_common.skc_state != TCP_SYN_SENT_STATE) ||
 	    in.seq != tcp->snd_una + !acked)
 		return 0;
-	if (in.urgent || skb_load(skb, in.at, b, 1) || (in.n > 1 && skb_load(skb, in.at, b, 2)))
+	if (in.urgent || skb_load(skb, in.at, &type, 1))
 		return 1;
-	return b[0] >= SNI_RECORD_FIRST && b[0] <= SNI_RECORD_LAST && b[1] < SNI_VERSION_END;
+	return type >= SNI_RECORD_FIRST && type <= SNI_RECORD_LAST;
 }
 
 /* Cheap for all but the first payload of a connection: most packets end here. */

@@ -185,9 +185,21 @@ def test_records_before_the_hello_do_not_hide_it(world, first, port):
 
 
 @PORTS
-def test_a_version_that_nobody_has_does_not_hide_it(world, port):
+@pytest.mark.parametrize("version", [b"\x02\x01", b"\x7f\x01", b"\xff\xff"])
+def test_a_version_that_nobody_has_does_not_hide_it(world, version, port):
+    """s2n takes any."""
     data = hello(GOVERNED)
-    trips(world, 2, [data[:1] + b"\x02" + data[2:]], "k_hello", "", port=port)
+    trips(world, 2, [data[:1] + version + data[3:]], "k_hello", "", port=port)
+
+
+@PORTS
+@pytest.mark.parametrize("first", [
+    bytes.fromhex("1500000064ffff00200008") + b"9P2000.L",
+    bytes.fromhex("150047") + b"\x0emc.example.com\x63\xdd\x02",
+    bytes.fromhex("14010000010000000000 0000dd07"), bytes.fromhex("16010000010000000000 0000dd07"),
+], ids=["9P", "Minecraft", "MongoDB 276", "MongoDB 278"])
+def test_a_length_that_looks_like_a_record_passes(world, first, port):
+    passes(world, 2, [first, b"more"], port=port)
 
 
 @PORTS

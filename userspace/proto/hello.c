@@ -3,9 +3,9 @@
 
 #define RECORD_HEAD	  5u
 #define RECORD_FIRST	  20u /* types: ChangeCipherSpec ... */
+#define RECORD_ALERT	  21u
 #define RECORD_HANDSHAKE  22u
 #define RECORD_LAST	  24u /* ... heartbeat */
-#define VERSION_END	  16u
 #define RECORD_BODY_MAX	  16384u
 #define HANDSHAKE_HEAD	  4u
 #define TYPE_CLIENT_HELLO 1u
@@ -186,23 +186,29 @@ static enum hello_result parse_message(const unsigned char *p, size_t n, struct 
 }
 
 /*
- * The first bytes of a connection. Servers bear with alerts and the like before the hello (OpenSSL)
- * and with versions that nobody has (Go): what begins like that is not passed on as no TLS.
+ * The first bytes of a connection. Servers bear with alerts before the hello, and with versions
+ * that nobody has (Go, s2n): what begins like that is not passed on as no TLS. bpf/lib/sni.h does
+ * the same.
  */
 static enum hello_result judge_begin(const unsigned char *p, size_t n)
 {
+	size_t length;
+
 	if (p[0] < RECORD_FIRST || p[0] > RECORD_LAST)
 		return HELLO_NOT_TLS;
 	if (n < 2)
 		return HELLO_NEED_MORE;
 	if (p[1] == 3)
 		return p[0] == RECORD_HANDSHAKE ? HELLO_OK : HELLO_MALFORMED;
-	if (p[1] >= VERSION_END)
+	if (p[0] != RECORD_HANDSHAKE && p[0] != RECORD_ALERT)
 		return HELLO_NOT_TLS;
-	if (p[0] != RECORD_HANDSHAKE)
-		return HELLO_MALFORMED;
 	if (n <= RECORD_HEAD)
 		return HELLO_NEED_MORE;
+	length = (size_t)p[3] << 8 | p[4];
+	if (length == 0)
+		return HELLO_MALFORMED;
+	if (p[0] == RECORD_ALERT)
+		return length <= 2 && (p[5] == 1 || p[5] == 2) ? HELLO_MALFORMED : HELLO_NOT_TLS;
 	return p[RECORD_HEAD] == TYPE_CLIENT_HELLO ? HELLO_MALFORMED : HELLO_NOT_TLS;
 }
 

@@ -162,13 +162,18 @@ static void every_cut_is_held(void **state)
 
 static enum sni_result first(uint8_t b)
 {
-	if (b == 22)
-		return SNI_MORE;
-	return b >= 20 && b <= 24 ? SNI_ODD : SNI_NONE;
+	return b >= 20 && b <= 24 ? SNI_MORE : SNI_NONE;
 }
 
 static void what_is_no_tls_passes_at_once(void **state)
 {
+	static const uint8_t none[][6] = {
+		{ 21, 0, 0, 0, 100, 255 }, /* 9P2000.L: a length, little-endian */
+		{ 21, 0, 71, 14, 'm', 'c' }, /* Minecraft */
+		{ 20, 1, 0, 0, 1, 0 }, /* MongoDB: a length again */
+		{ 22, 1, 0, 0, 1, 0 },	     { 23, 0, 0, 0, 0, 0 },   { 24, 16, 0, 0, 0, 1 },
+		{ 21, 1, 0, 0, 2, 3 },	     { 22, 255, 0, 0, 1, 2 },
+	};
 	static struct wire w;
 	struct sni s;
 
@@ -177,8 +182,11 @@ static void what_is_no_tls_passes_at_once(void **state)
 		w = (struct wire){ .b = { (uint8_t)b }, .n = 1 };
 		assert_int_equal(read_all(&w, &s), first((uint8_t)b));
 	}
-	w = (struct wire){ .b = { 22, 16 }, .n = 2 };
-	assert_int_equal(read_all(&w, &s), SNI_NONE);
+	for (size_t i = 0; i < sizeof(none) / sizeof(*none); i++) {
+		w = (struct wire){ .n = 6 };
+		memcpy(w.b, none[i], 6);
+		assert_int_equal(read_all(&w, &s), SNI_NONE);
+	}
 	hello(&w, NULL, 32);
 	assert_int_equal(read_all(&w, &s), SNI_NONE);
 }
@@ -186,12 +194,32 @@ static void what_is_no_tls_passes_at_once(void **state)
 /* Some servers go on to a hello behind it. */
 static void other_beginnings_of_tls_are_odd(void **state)
 {
+	/* Behind a version that nobody has. */
+	static const uint8_t odd[][6] = {
+		{ 22, 0, 1, 2, 0, 1 },	{ 22, 0, 1, 0, 1, 1 }, { 22, 0, 1, 0, 0, 22 },
+		{ 21, 0, 1, 0, 2, 1 },	{ 21, 0, 1, 0, 2, 2 }, { 21, 0, 1, 0, 1, 1 },
+		{ 21, 0, 1, 0, 0, 22 },
+	};
 	static struct wire w;
 	struct sni s;
 
 	(void)state;
-	w = (struct wire){ .b = { 22, 2 }, .n = 2 }; /* a version that nobody has */
-	assert_int_equal(read_all(&w, &s), SNI_ODD);
+	for (unsigned version = 0; version < 256; version++) {
+		if (version == 3)
+			continue;
+		for (size_t i = 0; i < sizeof(odd) / sizeof(*odd); i++) {
+			w = (struct wire){ .n = 6 };
+			memcpy(w.b, odd[i], 6);
+			w.b[1] = (uint8_t)version;
+			assert_int_equal(read_all(&w, &s), SNI_ODD);
+			for (size_t n = 0; n < 6; n++)
+				assert_int_equal(read_n(&w, n, &s), SNI_MORE);
+		}
+	}
+	for (uint8_t type = 20; type <= 24; type++) {
+		w = (struct wire){ .b = { type, 3 }, .n = 2 };
+		assert_int_equal(read_all(&w, &s), type == 22 ? SNI_MORE : SNI_ODD);
+	}
 	w = (struct wire){ .b = { 22, 3, 3, 0, 80, 16, 0, 0, 0 }, .n = 9 }; /* no ClientHello */
 	assert_int_equal(read_all(&w, &s), SNI_ODD);
 }

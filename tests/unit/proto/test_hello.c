@@ -281,8 +281,8 @@ static void refuses_bent_bytes(void **state)
 	} cases[] = {
 		{ 0, 0x17, HELLO_MALFORMED }, { 0, 'G', HELLO_NOT_TLS },
 		{ 0, 0x19, HELLO_NOT_TLS },   { 0, 0x13, HELLO_NOT_TLS },
-		{ 1, 2, HELLO_MALFORMED },    { 1, 16, HELLO_NOT_TLS },
-		{ 4, 0, HELLO_MALFORMED }, /* an empty record */
+		{ 1, 2, HELLO_MALFORMED },    { 1, 16, HELLO_MALFORMED },
+		{ 1, 255, HELLO_MALFORMED },  { 4, 0, HELLO_MALFORMED }, /* an empty record */
 		{ 3, 0x41, HELLO_MALFORMED }, /* a record above 2^14 */
 		{ 5, 2, HELLO_MALFORMED }, /* not a ClientHello */
 		{ 8, 0x28, HELLO_MALFORMED }, /* message shorter than its record */
@@ -299,6 +299,37 @@ static void refuses_bent_bytes(void **state)
 		make(&w, NULL);
 		w.p[cases[i].at] = cases[i].value;
 		assert_int_equal(hello_parse(whole(&w), scratch, &h), cases[i].result);
+	}
+}
+
+/* As the kernel's: tests/unit/bpf/test_sni.c. */
+static void tells_what_only_begins_like_tls(void **state)
+{
+	static const struct {
+		unsigned char p[6];
+		enum hello_result result;
+	} cases[] = {
+		{ { 21, 0, 0, 0, 100, 255 }, HELLO_NOT_TLS }, /* 9P2000.L: a length */
+		{ { 21, 0, 71, 14, 'm', 'c' }, HELLO_NOT_TLS }, /* Minecraft */
+		{ { 20, 1, 0, 0, 1, 0 }, HELLO_NOT_TLS }, /* MongoDB */
+		{ { 23, 0, 0, 0, 0, 0 }, HELLO_NOT_TLS },
+		{ { 21, 1, 0, 0, 2, 3 }, HELLO_NOT_TLS },
+		{ { 22, 255, 0, 0, 1, 2 }, HELLO_NOT_TLS },
+		{ { 22, 255, 0, 0, 1, 1 }, HELLO_MALFORMED },
+		{ { 22, 2, 0, 0, 0, 22 }, HELLO_MALFORMED }, /* an empty record */
+		{ { 21, 2, 0, 0, 2, 1 }, HELLO_MALFORMED }, /* a warning: Go bears with it */
+		{ { 21, 99, 0, 0, 1, 2 }, HELLO_MALFORMED },
+		{ { 20, 3, 1, 0, 1, 1 }, HELLO_MALFORMED },
+	};
+	struct hello h;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct slice all = slice_of(cases[i].p, 6);
+
+		assert_int_equal(hello_parse(all, scratch, &h), cases[i].result);
+		all.n = 1;
+		assert_int_equal(hello_parse(all, scratch, &h), HELLO_NEED_MORE);
 	}
 }
 
@@ -331,6 +362,7 @@ int main(void)
 		cmocka_unit_test(checks_the_name),
 		cmocka_unit_test(refuses_bent_extensions),
 		cmocka_unit_test(refuses_bent_bytes),
+		cmocka_unit_test(tells_what_only_begins_like_tls),
 		cmocka_unit_test(refuses_other_records_between),
 	};
 
