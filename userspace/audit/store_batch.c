@@ -164,8 +164,9 @@ int store_batch_prepare(struct store *s)
 	int r = store_errno(rc);
 
 	buf_init(&sql, 4096);
+	/* Whose transaction goes anyway when one fails: SQLite need not keep what was before it. */
 	if (r == 0)
-		r = buf_printf(&sql, "INSERT INTO entry (");
+		r = buf_printf(&sql, "INSERT OR ROLLBACK INTO entry (");
 	if (r == 0)
 		r = write_names(&sql);
 	if (r == 0)
