@@ -341,7 +341,7 @@ static const yajl_callbacks callbacks = {
 
 int json_scan_plan(const struct json_scan_want *wants, size_t n, struct json_scan_plan *ret)
 {
-	*ret = (struct json_scan_plan){ .n = n, .keep = 1 };
+	*ret = (struct json_scan_plan){ .n = n, .keep = 6 };
 	if (n > JSON_SCAN_KEYS_MAX)
 		return -EINVAL;
 	for (size_t i = 0; i < n; i++) {
@@ -418,7 +418,7 @@ static yajl_status give(struct json_scan *s, size_t end)
 }
 
 /* yajl reads byte by byte, and most of a body is text that nothing governs: of a long string it
- * gets the beginning, by which it cannot be taken for a governed key, and the end. A string that is
+ * gets the end, and what is before that only as far as it could be a governed key. A string that is
  * a governed value it gets whole. */
 static yajl_status parse(struct json_scan *s)
 {

@@ -3,6 +3,9 @@
 
 #include <string.h>
 
+#define LEAST  32u /* bytes: fewer are read as fast as left out */
+#define ESCAPE 6u /* bytes of the longest */
+
 typedef unsigned char block __attribute__((vector_size(16)));
 typedef uint64_t halves __attribute__((vector_size(16)));
 
@@ -44,12 +47,12 @@ static size_t escape_length(struct slice s, size_t at)
 		return 0;
 	if (s.p[at + 1] != 'u')
 		return s.p[at + 1] && strchr("\"\\/bfnrt", s.p[at + 1]) ? 2 : 0;
-	if (at + 6 > s.n)
+	if (at + ESCAPE > s.n)
 		return 0;
-	for (size_t i = 2; i < 6; i++)
+	for (size_t i = 2; i < ESCAPE; i++)
 		if (!is_hex(s.p[at + i]))
 			return 0;
-	return 6;
+	return ESCAPE;
 }
 
 /* To the end of what may stand in a string; returns the first place between two characters that is
@@ -70,6 +73,14 @@ static size_t cross(struct json_skip *k, struct slice text, size_t keep)
 	return cut ? cut : k->at;
 }
 
+/* Whether what begins at `at` stands behind a colon. */
+static bool follows_colon(struct slice text, size_t at)
+{
+	while (at > 0 && memchr(" \t\r\n", text.p[at - 1], 4))
+		at--;
+	return at > 0 && text.p[at - 1] == ':';
+}
+
 bool json_skip_next(struct json_skip *k, struct slice text, size_t keep, size_t *ret_start,
 		    size_t *ret_end)
 {
@@ -77,11 +88,11 @@ bool json_skip_next(struct json_skip *k, struct slice text, size_t keep, size_t 
 		const char *quote;
 
 		if (k->in_string) {
-			*ret_start = cross(k, text, keep);
+			*ret_start = cross(k, text, k->is_value ? ESCAPE : keep);
 			*ret_end = k->at;
 			k->in_string = k->at == text.n || text.p[k->at] != '"';
 			k->at += !k->in_string;
-			if (*ret_end - *ret_start >= keep)
+			if (*ret_end - *ret_start >= LEAST)
 				return true;
 			/* The text ends here; or an escape is cut, or something wrong. */
 			if (k->in_string)
@@ -89,6 +100,8 @@ bool json_skip_next(struct json_skip *k, struct slice text, size_t keep, size_t 
 		}
 		quote = memchr(text.p + k->at, '"', text.n - k->at);
 		k->in_string = quote;
+		if (quote)
+			k->is_value = follows_colon(text, (size_t)(quote - text.p));
 		k->at = quote ? (size_t)(quote - text.p) + 1 : text.n;
 	}
 	return false;

@@ -13,11 +13,13 @@
 struct json_skip { /* zero at the start of the text */
 	size_t at; /* where to look on */
 	bool in_string;
+	bool is_value; /* what it is in stands behind a colon: it can be no key */
 };
 
-/* The next [*ret_start, *ret_end), at least `keep` bytes, that lies inside a string, at least
- * `keep` bytes after its beginning (or the end of an earlier one), and consists of whole characters
- * and right escapes only. `text` is everything so far, and may grow and move between calls. False:
- * none, as far as the text can be judged. keep > 0. */
-bool json_skip_next(struct json_skip *k, struct slice text, size_t least, size_t *ret_start,
+/* The next [*ret_start, *ret_end) that lies inside a string, is long enough to be worth it, and
+ * consists of whole characters and right escapes only. It begins at least `keep` bytes after the
+ * string (or the end of an earlier one), behind a colon less: but beyond an escape that the text
+ * has cut. `text` is everything so far, and may grow and move between calls. False: none, as far as
+ * the text can be judged. keep: at least 6. */
+bool json_skip_next(struct json_skip *k, struct slice text, size_t keep, size_t *ret_start,
 		    size_t *ret_end);

@@ -318,6 +318,13 @@ static void long_strings_hide_nothing(void **state)
 		{ "{\"a\":\"%s\"", JSON_SCAN_MALFORMED, -1 },
 		{ "{\"a\" \"%s\"}", JSON_SCAN_MALFORMED, -1 },
 		{ "{\"a\":1}\"%s\"", JSON_SCAN_MALFORMED, -1 },
+		{ "{\"a\" \t\r\n: \t\r\n\"%s\",\"model\":1}", JSON_SCAN_BAD_VALUE, MODEL },
+		{ "{\"a\":\":\",\"%s\":\":\",\"model\":1}", JSON_SCAN_BAD_VALUE, MODEL },
+		{ "{\"a\"::\"%s\"}", JSON_SCAN_MALFORMED, -1 },
+		{ "{:\"%s\":1}", JSON_SCAN_MALFORMED, -1 },
+		{ "{\"a\":\"b\":\"%s\"}", JSON_SCAN_MALFORMED, -1 },
+		{ "{\"a\":\"%s\":1}", JSON_SCAN_MALFORMED, -1 },
+		{ "{\"a\":\"%s\"\"model\":1}", JSON_SCAN_MALFORMED, -1 },
 	};
 
 	(void)state;
