@@ -18,7 +18,8 @@ struct slab {
 	struct slab_slot *slot; /* in it */
 	uint32_t slots; /* our own copy: the mapping is not believed twice */
 
-	/* worker: slots known to be free, as a stack; filled again from the states when empty */
+	/* worker: slots known to be free, as a stack, the first of the file on top; filled again
+	 * from the states when some were released */
 	uint32_t *free;
 	uint32_t n_free;
 	uint64_t released_seen; /* head->released at the last look: no look is worth it before it
@@ -258,7 +259,8 @@ struct eg_record *slab_open(struct slab *s)
 {
 	uint32_t i;
 
-	if (s->n_free == 0 && atomic_load(&s->head->released) != s->released_seen)
+	/* Also while some are left: those used again are in the caches still. */
+	if (atomic_load(&s->head->released) != s->released_seen)
 		collect_free(s);
 	if (s->n_free == 0)
 		return NULL;
@@ -381,6 +383,8 @@ size_t slab_drain(struct slab *s, size_t max, slab_fn fn, void *ctx)
 
 void slab_release(struct slab *s)
 {
+	if (s->given == 0)
+		return;
 	for (; s->given; s->given--, s->next++)
 		atomic_store_explicit(&s->head->state[s->pending[s->next].at], SLAB_FREE,
 				      memory_order_release);

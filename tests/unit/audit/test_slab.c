@@ -148,6 +148,28 @@ static void full_slab_refuses_until_released(void **state)
 	(void)close(fd);
 }
 
+static void released_slots_are_used_before_others(void **state)
+{
+	_cleanup_free_ struct seen *seen = seen_new();
+	int fd = slab_file(SLOTS);
+	struct slab *w = open_slab(fd, -1), *r = open_slab(fd, -1);
+	struct eg_record *first;
+
+	(void)state;
+	slab_attach(w);
+	first = slab_open(w);
+	put_id(first, 1);
+	slab_commit(w, first);
+	assert_true(put(w, 2)); /* not released: another */
+	assert_int_equal(slab_drain(r, 1, note, seen), 1);
+	slab_release(r);
+	assert_ptr_equal(slab_open(w), first);
+	assert_ptr_not_equal(slab_open(w), first);
+	(void)slab_free(w);
+	(void)slab_free(r);
+	close(fd);
+}
+
 static void unreleased_records_come_again(void **state)
 {
 	_cleanup_free_ struct seen *seen = seen_new();
@@ -464,6 +486,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(records_come_oldest_first),
 		cmocka_unit_test(full_slab_refuses_until_released),
+		cmocka_unit_test(released_slots_are_used_before_others),
 		cmocka_unit_test(unreleased_records_come_again),
 		cmocka_unit_test(only_a_sleeping_recorder_is_woken),
 		cmocka_unit_test(killed_worker_loses_nothing),
