@@ -200,3 +200,14 @@ bool mounts_may_hang(const struct mount *m)
 	return slice_eq(m->type, SLICE("fuse")) || slice_has_prefix(m->type, SLICE("fuse.")) ||
 	       slice_eq(m->type, SLICE("fuseblk")) || slice_eq(m->type, SLICE("virtiofs"));
 }
+
+bool mounts_is_plain(const struct mount *m)
+{
+	static const char *const types[] = { "ext4", "xfs",  "btrfs",	 "tmpfs", "zfs",   "ext3",
+					     "ext2", "f2fs", "bcachefs", "ramfs", "rootfs" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(types); i++)
+		if (slice_eq(m->type, slice_str(types[i])))
+			return true;
+	return false;
+}

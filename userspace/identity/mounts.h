@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Mount tables, for one purpose: knowing what file system a program lies on without asking it. A
+ * Mount tables, for one purpose: knowing what file system a file lies on without asking it. A
  * FUSE file system answers when its owner likes, so a question to it could stop the daemon.
  */
 #pragma once
@@ -38,3 +38,5 @@ bool mounts_find_dev(struct slice table, uint32_t dev, struct mount *ret);
 bool mounts_find_path(struct slice table, struct slice path, struct mount *ret);
 /* Whether reading from it can be made to wait by an unprivileged user. */
 bool mounts_may_hang(const struct mount *m);
+/* Whether it is known for a file system that the kernel reads by itself, from a disk or memory. */
+bool mounts_is_plain(const struct mount *m);

@@ -74,6 +74,20 @@ static void user_served_file_systems_may_hang(void **state)
 		assert_false(mounts_may_hang(&(struct mount){ .type = slice_str(others[i]) }));
 }
 
+static void what_nobody_serves_is_plain(void **state)
+{
+	static const char *const types[] = { "ext4", "xfs", "btrfs", "tmpfs" };
+	static const char *const others[] = {
+		"fuse", "ext4.x", "ext", "overlay", "nfs4", "9p", ""
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(types); i++)
+		assert_true(mounts_is_plain(&(struct mount){ .type = slice_str(types[i]) }));
+	for (size_t i = 0; i < ARRAY_SIZE(others); i++)
+		assert_false(mounts_is_plain(&(struct mount){ .type = slice_str(others[i]) }));
+}
+
 static void cut_tables_are_read_within_their_bounds(void **state)
 {
 	(void)state;
@@ -94,6 +108,7 @@ int main(void)
 		cmocka_unit_test(by_id_and_by_device),
 		cmocka_unit_test(by_the_longest_mount_point),
 		cmocka_unit_test(user_served_file_systems_may_hang),
+		cmocka_unit_test(what_nobody_serves_is_plain),
 		cmocka_unit_test(cut_tables_are_read_within_their_bounds),
 	};
 
