@@ -55,6 +55,11 @@ def test_a_cgroup_learns_for_itself_only(dns):
     assert dns.learned() == [NEW]
 
 
+def short(value):
+    """A name for a message: its size will do."""
+    return f"{len(value)}"
+
+
 @pytest.mark.parametrize("answer, learned", [
     (message("res.openai.azure.com", a(NEW)), [NEW]),
     (message("bedrock-runtime.eu-west-1.amazonaws.com", a(NEW)), [NEW]),
@@ -73,7 +78,7 @@ def test_a_cgroup_learns_for_itself_only(dns):
     (message("api.openai.com", https((1, b"\x02h2"), (4, socket.inet_aton(NEW) + socket.inet_aton(OTHER)),
                                      (5, b"ech-keys"), (6, socket.inet_pton(10, NEW6))), kind=HTTPS),
      sorted([NEW, OTHER, NEW6])),
-])
+], ids=short)
 def test_names_aliases_and_hints_are_followed(dns, answer, learned):
     got = dns.ask(answer)
     if len(learned) > 8:  # a full set of the table may lose its oldest
@@ -99,7 +104,7 @@ def test_names_aliases_and_hints_are_followed(dns, answer, learned):
     struct.pack("!HHHHHH", 7, 0x8180, 1, 1, 0, 0) + b"\xc0\x0c" + b"\0\1\0\1" + a(NEW),
     struct.pack("!HHHHHH", 7, 0x8180, 1, 65535, 0, 0) + b"\x3f" * 200,
     b"\x00" * 12, b"\xff" * 600, b"x",
-])
+], ids=short)
 def test_hostile_answers_teach_nothing(dns, answer):
     assert dns.ask(answer) == []
 
