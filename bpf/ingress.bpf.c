@@ -3,8 +3,9 @@
  * Learns addresses of governed names from DNS answers, before the client has them: the packet is
  * read on its way into the socket. A convenience for names with many or changing addresses, never
  * the boundary: what is learned is redirected, what is not is caught elsewhere. In cgroups that may
- * reach a list of names only, also the addresses of those names. Lets all of it pass; drops only
- * what would reach a listener beside egret's own.
+ * reach a list of names only, also the addresses of those names; but not from a resolver that only
+ * the workload itself vouches for. Lets all of it pass; drops only what would reach a listener
+ * beside egret's own.
  */
 #include "lib/kernel.h"
 #include "lib/config.h"
@@ -19,6 +20,11 @@
 #define DNS_QUESTION 12 /* offset of the name asked for */
 #define FOUND_MAX    64 /* addresses taken from one answer; a power of two */
 
+struct sender {
+	struct eg_addr addr;
+	__u32 source; /* enum eg_endpoint_source: of what it teaches; 0: it is not believed */
+};
+
 /*
  * Work area, by CPU: this hook runs in softirq, one at a time. `busy` covers kernels where it can
  * be preempted there: the second answer is then not learned.
@@ -30,7 +36,7 @@ struct work {
 	__u64 rule; /* by which the name asked for is on it; 0: it is not */
 	__u64 netns;
 	__u64 now_ns;
-	struct eg_addr from; /* the resolver */
+	struct sender from; /* the resolver */
 	char asked[EG_EVENT_NAME]; /* the name, where it is neither governed nor on the list */
 	__u32 ech; /* it offers keys to hide the name with */
 	__u32 n_found;
@@ -138,7 +144,7 @@ static __always_inline void learn_governed(struct walk *k, const struct eg_addr 
 		count_key(EG_COUNT_DNS_BAD);
 		return;
 	}
-	learn_put(into, a, provider, EG_ENDPOINT_LEARNED, k->w->now_ns);
+	learn_put(into, a, provider, k->w->from.source, k->w->now_ns);
 	count_key(EG_COUNT_DNS_LEARNED);
 }
 
@@ -233,7 +239,7 @@ static __always_inline void find_list(struct work *w, struct sock *sk)
 {
 	struct eg_mode m = {};
 
-	if (mode_any())
+	if (mode_any() && w->from.source == EG_ENDPOINT_LEARNED)
 		mode_of(sk->sk_cgrp_data.cgroup, &m);
 	w->list = m.egress == EG_EGRESS_DENY ? m.list : 0;
 	w->netns = sk->__sk_common.skc_net.net->net_cookie;
@@ -261,7 +267,7 @@ static __always_inline void report_ech(struct walk *k, struct sock *ksk)
 	e = count_begin(k->cgroup, EG_HOOK_INGRESS, EG_REASON_k_ech);
 	if (!e)
 		return;
-	e->flow.dst = k->w->from;
+	e->flow.dst = k->w->from.addr;
 	e->flow.dport = DNS_PORT;
 	e->flow.proto = ksk->sk_protocol;
 	e->flow.family = ksk->__sk_common.skc_family;
@@ -323,13 +329,23 @@ static __always_inline int is_first_segment(struct __sk_buff *skb, struct bpf_so
 	       bpf_ntohl(seq) == tp->rcv_nxt;
 }
 
-/* Offset of a DNS message from port 53 of a trusted resolver; 0: this is none. */
+static __always_inline __u32 source_of(const struct eg_addr *from, __u64 netns)
+{
+	struct eg_own_dns *own;
+
+	if (permit_resolver(from, netns))
+		return EG_ENDPOINT_LEARNED;
+	own = bpf_map_lookup_elem(&eg_own_dns, &netns);
+	return own && learn_is_own(own, from) ? EG_ENDPOINT_OWN_DNS : 0;
+}
+
+/* Offset of a DNS message from port 53 of a resolver that is believed; 0: this is none. */
 static __always_inline __u32 find_message(struct __sk_buff *skb, struct bpf_sock *sk,
-					  struct eg_addr *ret_from)
+					  struct sender *ret_from)
 {
 	struct sk_buff *kern = bpf_cast_to_kern_ctx(skb);
 	struct sock *ksk = kern->sk;
-	struct eg_addr from = {};
+	struct sender from = {};
 	struct packet p = {};
 	__u8 first, offset;
 	__be16 port;
@@ -340,13 +356,16 @@ static __always_inline __u32 find_message(struct __sk_buff *skb, struct bpf_sock
 	    bpf_skb_load_bytes(skb, 0, &first, 1))
 		return 0;
 	if (first >> 4 == 4) {
-		if (bpf_skb_load_bytes(skb, 12, &from.a[3], 4))
+		if (bpf_skb_load_bytes(skb, 12, &from.addr.a[3], 4))
 			return 0;
-		from.a[2] = bpf_htonl(0xffff);
-	} else if (bpf_skb_load_bytes(skb, 8, &from, 16)) {
+		from.addr.a[2] = bpf_htonl(0xffff);
+	} else if (bpf_skb_load_bytes(skb, 8, &from.addr, 16)) {
 		return 0;
 	}
-	if (!ksk || !permit_resolver(&from, ksk->__sk_common.skc_net.net->net_cookie))
+	if (!ksk)
+		return 0;
+	from.source = source_of(&from.addr, ksk->__sk_common.skc_net.net->net_cookie);
+	if (!from.source)
 		return 0;
 	*ret_from = from;
 	if (p.proto == IPPROTO_UDP)
@@ -393,7 +412,7 @@ SEC("cgroup_skb/ingress")
 int eg_ingress(struct __sk_buff *skb)
 {
 	struct bpf_sock *sk = skb->sk;
-	struct eg_addr from = {};
+	struct sender from = {};
 	__u32 zero = 0, at;
 	struct work *w;
 

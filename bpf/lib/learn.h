@@ -18,6 +18,14 @@ addr_inline int learn_same(const struct eg_addr *a, const struct eg_addr *b)
 	return a->a[0] == b->a[0] && a->a[1] == b->a[1] && a->a[2] == b->a[2] && a->a[3] == b->a[3];
 }
 
+addr_inline int learn_is_own(const struct eg_own_dns *o, const struct eg_addr *a)
+{
+	for (__u32 i = 0; i < EG_OWN_DNS_MAX; i++)
+		if (i < o->n && learn_same(&o->addr[i], a))
+			return 1;
+	return 0;
+}
+
 addr_inline struct eg_learned_entry *learn_find(struct eg_learned *t, const struct eg_addr *a)
 {
 	struct eg_learned_entry *set = t->entry[learn_set(a) & (EG_LEARNED_SETS - 1)];

@@ -136,6 +136,19 @@ struct {
 } eg_resolver SEC(".maps");
 
 /*
+ * Resolvers of network namespaces besides, by cookie; written by the monitor from the resolv.conf
+ * of who is in one, read by eg_ingress alone: they teach what to redirect, never what a list of
+ * names lets through, and port 53 is not open to them. Full: cannot be, as eg_netns.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 2048);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, __u64);
+	__type(value, struct eg_own_dns);
+} eg_own_dns SEC(".maps");
+
+/*
  * What was learned, on the cgroup of the socket that got the answer, or sent the server name; it
  * dies with it. Written by eg_ingress and eg_egress, read by the connect, sendmsg and egress hooks.
  * No memory: not learned, counted.

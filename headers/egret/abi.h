@@ -91,6 +91,7 @@ enum eg_endpoint_source {
 	EG_ENDPOINT_RESOLVED = 2, /* the daemon resolved a governed name to it */
 	EG_ENDPOINT_LEARNED = 3, /* a workload's resolver answered with it: valid in its cgroup */
 	EG_ENDPOINT_TRIPWIRE = 4, /* a governed server name was sent to it: valid in that cgroup */
+	EG_ENDPOINT_OWN_DNS = 5, /* as EG_ENDPOINT_LEARNED, from a resolver of struct eg_own_dns */
 };
 
 struct eg_endpoint {
@@ -145,6 +146,19 @@ struct eg_learned {
 	struct eg_learned_entry entry[EG_LEARNED_SETS][EG_LEARNED_WAYS];
 };
 _Static_assert(sizeof(struct eg_learned) == 8192, "struct eg_learned is ABI");
+
+/*
+ * Resolvers that a network namespace's own processes use: of their resolv.conf, which they may
+ * write and answer themselves. What these say is redirected, in that namespace and in the cgroup
+ * that heard it; it opens nothing.
+ */
+#define EG_OWN_DNS_MAX 8
+struct eg_own_dns {
+	__u32 n;
+	__u32 pad;
+	struct eg_addr addr[EG_OWN_DNS_MAX];
+};
+_Static_assert(sizeof(struct eg_own_dns) == 136, "struct eg_own_dns is ABI");
 
 /* In place of a provider: nobody knows whose address it is, but a server name sent to it could not
  * be read from packets. TCP to redirected ports goes through egret, which reads it from the stream.
@@ -309,7 +323,7 @@ enum eg_hook {
 #define EG_COUNT_KEY(hook, reason) ((__u32)(hook)*EG_REASON_COUNT + (__u32)(reason))
 #define EG_COUNT_EVENTS_LOST	   ((__u32)EG_HOOK_COUNT * EG_REASON_COUNT) /* ring buffer full */
 #define EG_COUNT_EVENTS_LIMITED	   (EG_COUNT_EVENTS_LOST + 1) /* held back by eg_limit */
-#define EG_COUNT_DNS_ANSWERS	   (EG_COUNT_EVENTS_LOST + 2) /* from trusted resolvers */
+#define EG_COUNT_DNS_ANSWERS	   (EG_COUNT_EVENTS_LOST + 2) /* from resolvers that are believed */
 #define EG_COUNT_DNS_LEARNED	   (EG_COUNT_EVENTS_LOST + 3) /* addresses */
 #define EG_COUNT_DNS_BAD	   (EG_COUNT_EVENTS_LOST + 4) /* not understood */
 #define EG_COUNT_DNS_ECH	   (EG_COUNT_EVENTS_LOST + 5) /* governed names with ECH keys */

@@ -15,6 +15,7 @@
 	X(eg_limit, 1, "rate of events by cgroup and reason")                                      \
 	X(eg_name, 1, "names whose addresses are learned from DNS")                                \
 	X(eg_resolver, 2, "resolvers whose answers are believed")                                  \
+	X(eg_own_dns, 1, "resolvers of workloads' own network namespaces")                         \
 	X(eg_learned, 1, "addresses learned from DNS and server names, by cgroup")                 \
 	X(eg_netns, 1, "network namespaces that have a listener")                                  \
 	X(eg_veth, 1, "devices of workloads' network namespaces")                                  \

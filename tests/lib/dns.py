@@ -58,6 +58,11 @@ class Dns:
         assert self.proc.stdout.readline() == "up\n"
 
     def ask(self, answer, tcp=False, of=RESOLVER, cgroup=None):
+        self.ask_unseen(answer, tcp, of, cgroup)
+        return self.learned(cgroup)
+
+    def ask_unseen(self, answer, tcp=False, of=RESOLVER, cgroup=None):
+        """Also while nobody can say what was learned."""
         self.proc.stdin.write(answer.hex() + "\n")
         self.proc.stdin.flush()
         got = self.world.client(f"""
@@ -68,7 +73,6 @@ class Dns:
                 if not p or {not tcp}: break
             print(d.hex())""", cgroup=cgroup)
         assert got.endswith(answer.hex()), got  # whatever it is, the client gets it
-        return self.learned(cgroup)
 
     def learned(self, cgroup=None):
         addrs = self.world.d.ok(f"learned {cgroup or self.world.load}")["addrs"]

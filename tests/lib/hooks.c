@@ -367,6 +367,23 @@ static int run_resolver(struct test *t, const char *line)
 	return dataplane_resolver_set(t->dp, &key.addr);
 }
 
+/* "own NETNS [ADDR]": the resolver that a network namespace, by its path, has of its own, or none.
+ */
+static int run_own(struct test *t, const char *line)
+{
+	_cleanup_close_ int fd = -EBADF;
+	struct eg_endpoint_key key = { 0 };
+	char path[400], addr[64];
+	uint64_t netns;
+	int n = sscanf(line, "own %399s %63s", path, addr), r;
+
+	if (n < 1 || (n == 2 && parse_key(addr, 128, &key) < 0))
+		return -EINVAL;
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	r = fd < 0 ? -errno : dataplane_netns_cookie(fd, &netns);
+	return r < 0 ? r : dataplane_own_dns_set(t->dp, netns, &key.addr, n == 2);
+}
+
 static int on_learned(void *ctx, const struct eg_learned_entry *e)
 {
 	unsigned *n = ctx;
@@ -493,6 +510,8 @@ static int run(struct test *t, const char *line, struct diag *d)
 		return run_names(t, line, d);
 	if (strncmp(line, "resolver", 8) == 0)
 		return run_resolver(t, line);
+	if (strncmp(line, "own", 3) == 0)
+		return run_own(t, line);
 	if (strncmp(line, "learned", 7) == 0)
 		return run_learned(t, line);
 	if (strncmp(line, "allowed", 7) == 0)

@@ -98,7 +98,8 @@ static const char *source_name(uint32_t source)
 	static const char *const names[] = { [EG_ENDPOINT_CATALOGUE] = "catalogue",
 					     [EG_ENDPOINT_RESOLVED] = "resolved",
 					     [EG_ENDPOINT_LEARNED] = "dns",
-					     [EG_ENDPOINT_TRIPWIRE] = "tripwire" };
+					     [EG_ENDPOINT_TRIPWIRE] = "tripwire",
+					     [EG_ENDPOINT_OWN_DNS] = "own_dns" };
 
 	return source < ARRAY_SIZE(names) && names[source] ? names[source] : "unknown";
 }

@@ -176,6 +176,11 @@ int dataplane_resolver_set(struct dataplane *dp, const struct eg_addr *addr) _mu
 int dataplane_resolvers_set(struct dataplane *dp, const struct eg_addr *addrs,
 			    size_t n) _must_check_;
 
+/* Believes these too (at most EG_OWN_DNS_MAX; none: no longer any), in one network namespace and
+ * only for what to redirect: they are what its own processes say. */
+int dataplane_own_dns_set(struct dataplane *dp, uint64_t netns, const struct eg_addr *addrs,
+			  size_t n) _must_check_;
+
 /*
  * Modes. The switch is on while any cgroup has one: off, the hooks look for none. A mode holds for
  * the cgroup (its directory, open) and all below it that have none of their own; NULL takes it

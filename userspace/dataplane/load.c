@@ -200,6 +200,8 @@ int dataplane_open(const struct dataplane_opts *o, struct diag *d, struct datapl
 		r = dataplane_events_open(dp);
 	if (r == 0)
 		r = dataplane_netns_forget_all(dp);
+	if (r == 0)
+		r = dataplane_own_dns_forget_all(dp);
 	if (r < 0) {
 		(void)dataplane_free(dp);
 		return r;

@@ -31,6 +31,8 @@ struct dataplane {
 int dataplane_events_open(struct dataplane *dp) _must_check_;
 /* Listeners of an earlier daemon are gone, also where its map says otherwise. */
 int dataplane_netns_forget_all(struct dataplane *dp) _must_check_;
+/* Likewise what namespaces' own resolvers were: nobody has looked at them since. */
+int dataplane_own_dns_forget_all(struct dataplane *dp) _must_check_;
 /* endpoint_key() with this dataplane's NAT64 prefix. */
 int dataplane_endpoint_key(const struct dataplane *dp, const struct eg_endpoint_key *in,
 			   struct eg_endpoint_key *ret) _must_check_;
