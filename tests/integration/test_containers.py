@@ -114,7 +114,9 @@ def test_a_podman_container_on_its_own_bridge_resolves_and_is_served(world, daem
     """netavark's bridge, masquerade and all, in this world's host."""
     if not os.path.exists("/usr/lib/podman/netavark"):
         pytest.skip("netavark is not installed")
-    box = Podman(world, client("api.openai.com"), network="podman", options=("--dns", "203.0.113.53"))
+    box = Podman(world, client("api.openai.com"), network="podman",
+                 options=("--dns", "203.0.113.53", "--dns", "10.89.0.1"))
+    wait_for(lambda: [r["resolvers"] for r in wired(daemon)] == [["203.0.113.53", "10.89.0.1"]], 20, "its resolvers")
     assert box.output().split() == ["200"]
     assert daemon.record()["workload"] == "box"
     assert only_row(daemon)["ipv4"]

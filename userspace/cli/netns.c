@@ -4,11 +4,11 @@
 #include "cli/objects.h"
 
 static const struct column columns[] = {
-	{ "NETNS", "netns", FORM_COUNT },	{ "INO", "ino", FORM_COUNT },
-	{ "CGROUP", "cgroup_path", FORM_TEXT }, { "PID", "pid", FORM_COUNT },
-	{ "IPV4", "ipv4", FORM_TEXT },		{ "IPV6", "ipv6", FORM_TEXT },
-	{ "DEVICES", "devices", FORM_COUNT },	{ "DROPPED", "dropped", FORM_COUNT },
-	{ "ADVICE", "advice", FORM_TEXT },
+	{ "NETNS", "netns", FORM_COUNT },	 { "INO", "ino", FORM_COUNT },
+	{ "CGROUP", "cgroup_path", FORM_TEXT },	 { "PID", "pid", FORM_COUNT },
+	{ "IPV4", "ipv4", FORM_TEXT },		 { "IPV6", "ipv6", FORM_TEXT },
+	{ "DEVICES", "devices", FORM_COUNT },	 { "DROPPED", "dropped", FORM_COUNT },
+	{ "RESOLVERS", "resolvers", FORM_TEXT }, { "ADVICE", "advice", FORM_TEXT },
 };
 
 static int do_list(struct cli *cli, const struct args *args)

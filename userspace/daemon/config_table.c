@@ -52,7 +52,9 @@ const struct config_key config_keys[] = {
 	{ "dns.trust", CONFIG_SERVERS, FIELD(dns_trust), "[]", 0, 0, NULL, true,
 	  "Addresses whose DNS answers to workloads are believed, besides `resolvers` and those of "
 	  "/etc/resolv.conf: addresses of governed names in them are governed from then on. A loopback address is "
-	  "believed in egretd's own network namespace only: in others anybody may answer from it." },
+	  "believed in egretd's own network namespace only: in others anybody may answer from it. What the "
+	  "resolv.conf of a workload with a network namespace of its own names need not be listed, unless "
+	  "its egress is denied: those only add to what is governed, there." },
 	{ "upstream.trust", CONFIG_LIST, FIELD(upstream_trust), "[]", 0, 0, NULL, true,
 	  "PEM files of authorities that providers' certificates may come from." },
 	{ "upstream.system_trust", CONFIG_BOOL, FIELD(system_trust), "true", 0, 0, NULL, true,

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What the kernel learns from DNS answers to workloads: the governed names of an edition, and the
- * resolvers whose answers are believed: those of /etc/resolv.conf, `resolvers` and `dns.trust`. A
+ * resolvers whose answers are believed: those of /etc/resolv.conf, `resolvers` and `dns.trust`
+ * (those of workloads' own network namespaces: own_dns.h). A
  * convenience for names with changing addresses; the map of endpoints does not depend on it.
  */
 #pragma once

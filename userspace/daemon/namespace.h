@@ -12,6 +12,7 @@
 #include <sys/types.h>
 
 #include "base/cleanup.h"
+#include "daemon/own_dns.h"
 
 struct channel;
 struct dataplane;
@@ -34,6 +35,7 @@ struct namespace
 		int fd[NAMESPACE_GROUP];
 	} family[2]; /* IPv4, IPv6 */
 	uint64_t try_us; /* not opened again before */
+	struct own_dns own_dns;
 	/* Of the census: */
 	bool is_seen;
 	uint64_t empty_us; /* since when nobody was found in it; 0: somebody is */

@@ -63,6 +63,12 @@ static void end_old(struct namespaces *n, const struct namespace *ns)
 			 r);
 }
 
+static void look_for_dns(struct namespaces *n, struct namespace *ns, int dir)
+{
+	if (own_dns_look(&ns->own_dns, dir))
+		namespaces_tell_dns(n, ns);
+}
+
 static int open_netns(const struct look *l, int *ret)
 {
 	char path[64];
@@ -118,6 +124,7 @@ static int look(struct namespaces *n, const struct look *l)
 	ns->witness.tgid = l->tgid;
 	ns->witness.tid = l->tid;
 	ns->witness.start_ns = l->start_ns;
+	look_for_dns(n, ns, l->dir);
 	try_open(n, ns);
 	end_old(n, ns);
 	return 0;
@@ -197,7 +204,7 @@ static void on_process(void *ctx, pid_t pid, uint64_t ino)
 	if (ino == n->home_ino)
 		return;
 	ns = namespaces_by_ino(n, ino);
-	if (ns ? ns->is_seen : is_child(n, pid))
+	if (ns ? ns->is_seen && !own_dns_wants(&ns->own_dns, pid) : is_child(n, pid))
 		return;
 	dir = process_open("/proc", pid, 0);
 	if (dir < 0)
@@ -209,16 +216,23 @@ static void on_process(void *ctx, pid_t pid, uint64_t ino)
 			(void)!look(n, &l);
 		return;
 	}
-	ns->is_seen = is_enforced(n, dir);
+	if (is_enforced(n, dir)) {
+		ns->is_seen = true;
+		look_for_dns(n, ns, dir);
+	}
 }
 
-static bool is_witnessed(struct namespaces *n, const struct namespace *ns)
+/* Also where only one thread of a process is. */
+static bool is_witnessed(struct namespaces *n, struct namespace *ns)
 {
 	_cleanup_close_ int dir = process_open("/proc", ns->witness.tgid, ns->witness.start_ns);
 	uint64_t ino;
 
-	return dir >= 0 && census_netns(dir, ns->witness.tid, &ino) == 0 && ino == ns->ino &&
-	       is_enforced(n, dir);
+	if (dir < 0 || census_netns(dir, ns->witness.tid, &ino) < 0 || ino != ns->ino ||
+	    !is_enforced(n, dir))
+		return false;
+	look_for_dns(n, ns, dir);
+	return true;
 }
 
 static void warn(struct namespaces *n)
@@ -242,12 +256,15 @@ static void on_census(void *ctx)
 
 	for (ns = TAILQ_FIRST(&n->all); ns; ns = next) {
 		next = TAILQ_NEXT(ns, all);
-		if (ns->is_seen || is_witnessed(n, ns))
+		if (ns->is_seen || is_witnessed(n, ns)) {
 			ns->empty_us = 0;
-		else if (ns->empty_us == 0)
+			if (own_dns_end(&ns->own_dns))
+				namespaces_tell_dns(n, ns);
+		} else if (ns->empty_us == 0) {
 			ns->empty_us = now;
-		else if (now - ns->empty_us >= grace)
+		} else if (now - ns->empty_us >= grace) {
 			namespaces_drop(n, ns);
+		}
 	}
 	backstop_settle(n->backstop);
 	warn(n);
@@ -264,6 +281,7 @@ static void on_next(struct timer *t)
 	TAILQ_FOREACH(ns, &n->all, all)
 	{
 		ns->is_seen = false;
+		own_dns_begin(&ns->own_dns);
 		if (!ns->family[0].is_open || !ns->family[1].is_open)
 			try_open(n, ns);
 	}

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Network namespaces of enforced processes other than the monitor's own: in each there are stamped
- * listeners, on its devices the backstop, and connections older than enforcement are ended once.
+ * listeners, on its devices the backstop, connections older than enforcement are ended once, and
+ * DNS answers from the resolvers that its processes are configured with are learned from.
  * Found when the kernel reports their first socket or a refused connection, and by looking at all
  * processes now and then; given up when no enforced process is left in one, because a listener
  * pins it. Bounded in number and in the time that anybody can make the monitor spend.
@@ -21,6 +22,7 @@ struct channel;
 struct children;
 struct dataplane;
 struct namespaces;
+struct own_dns;
 struct warnings;
 
 struct namespaces_opts {
@@ -68,6 +70,7 @@ struct namespaces_state {
 	const char *advice; /* why not both; "" */
 	unsigned devices;
 	uint64_t dropped; /* packets, by the backstop */
+	const struct own_dns *own_dns; /* borrowed */
 };
 /* fn returns 0 to go on; anything else is returned. */
 typedef int (*namespaces_fn)(void *ctx, const struct namespaces_state *state);

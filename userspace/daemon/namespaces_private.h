@@ -39,5 +39,7 @@ int namespaces_room(const struct namespaces *n, uint64_t share) _must_check_;
 /* A new one, guarded from now on. Takes netns_fd. NULL: out of memory. */
 struct namespace *namespaces_put(struct namespaces *n, uint64_t cookie, int netns_fd) _must_check_;
 void namespaces_drop(struct namespaces *n, struct namespace *ns);
+/* The kernel learns what its own resolvers are now. */
+void namespaces_tell_dns(struct namespaces *n, const struct namespace *ns);
 /* Its workers get the families in the bit set; 0: they close all they have. */
 void namespaces_tell(struct namespaces *n, const struct namespace *ns, unsigned families);

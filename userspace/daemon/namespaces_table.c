@@ -55,6 +55,18 @@ void namespaces_tell(struct namespaces *n, const struct namespace *ns, unsigned 
 	}
 }
 
+void namespaces_tell_dns(struct namespaces *n, const struct namespace *ns)
+{
+	struct eg_addr addr[EG_OWN_DNS_MAX];
+	unsigned n_addr = own_dns_servers(&ns->own_dns, addr);
+	int r = dataplane_own_dns_set(n->opts.dp, ns->cookie, addr, n_addr);
+
+	if (r < 0)
+		log_warn_limited("cannot tell the kernel which resolvers a network namespace has: "
+				 "%s: addresses of providers are not learned from its DNS answers",
+				 strerror(-r));
+}
+
 struct namespace *namespaces_put(struct namespaces *n, uint64_t cookie, int netns_fd)
 {
 	unsigned n_workers = children_workers(n->opts.children);
@@ -81,6 +93,7 @@ void namespaces_drop(struct namespaces *n, struct namespace *ns)
 	log_debug("network namespace is empty: netns=%llu", (unsigned long long)ns->cookie);
 	namespaces_tell(n, ns, 0);
 	dataplane_netns_forget(n->opts.dp, ns->cookie);
+	(void)!dataplane_own_dns_set(n->opts.dp, ns->cookie, NULL, 0);
 	backstop_drop(n->backstop, ns->cookie);
 	TAILQ_REMOVE(&n->all, ns, all);
 	LIST_REMOVE(ns, by_cookie);
@@ -180,7 +193,8 @@ int namespaces_each(struct namespaces *n, namespaces_fn fn, void *ctx)
 						  .pid = ns->witness.tgid,
 						  .has_ipv4 = ns->family[0].is_open,
 						  .has_ipv6 = ns->family[1].is_open,
-						  .advice = advice_of(ns) };
+						  .advice = advice_of(ns),
+						  .own_dns = &ns->own_dns };
 
 		if (r != 0)
 			break;

@@ -26,7 +26,7 @@ static int find(int dir, const char *path, int *ret)
 	int fd = -1;
 
 	if (root < 0)
-		return -errno;
+		return -ESRCH;
 	for (int i = 0; i < TRIES && fd < 0 && (i == 0 || errno == EAGAIN); i++)
 		fd = (int)syscall(SYS_openat2, root, path, &how, sizeof(how));
 	if (fd < 0)

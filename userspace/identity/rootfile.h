@@ -14,7 +14,8 @@
  * Reads PATH (without a leading slash) as the process of `dir`, an open /proc/PID, has it; a NUL is
  * added. *key: what was read the last time, and now. Length; -EALREADY: that content it was;
  * -EAGAIN: not in the caches, perhaps later; -EFBIG: size bytes or more; -EPERM: not on a file
- * system that can be read without waiting; -EINVAL: not a regular file; other errors as of open().
+ * system that can be read without waiting; -EINVAL: not a regular file; -ESRCH: the process is
+ * gone; other errors as of open().
  */
 ssize_t rootfile_read(int dir, const char *path, struct exe_key *key, char *ret,
 		      size_t size) _must_check_;
