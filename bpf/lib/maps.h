@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "lib/chain.h"
 #include "lib/sni.h"
 
 /*
@@ -283,6 +284,8 @@ struct trip {
 	__u32 seen; /* bytes there were when it was last held */
 	__u32 stalls; /* times it was held with no more of them */
 	__u32 reported;
+	__u32 next; /* TRIP_FOLLOWING: where the chain has come to */
+	struct chain chain;
 };
 
 /* On the socket, from its first payload to its end. Written and read by eg_egress, while the

@@ -15,7 +15,8 @@
 
 enum sni_result {
 	SNI_MORE, /* so far it could become a hello */
-	SNI_NONE, /* no TLS, or a ClientHello without a server name */
+	SNI_OTHER, /* no TLS */
+	SNI_NONE, /* a ClientHello without a server name */
 	SNI_NAME, /* in sni.name, its key not made yet */
 	SNI_ODD,
 };
@@ -83,15 +84,15 @@ addr_inline enum sni_result sni_foreign(packet_load_fn load, void *ctx, struct s
 	__u32 n;
 
 	if (b[0] != SNI_HANDSHAKE && b[0] != SNI_ALERT)
-		return SNI_NONE;
+		return SNI_OTHER;
 	if (s->n < SNI_BEGIN || load(ctx, s->base + 2, b + 2, SNI_BEGIN - 2))
 		return SNI_MORE;
 	n = b[3] << 8 | b[4];
 	if (n == 0)
 		return SNI_ODD;
 	if (b[0] == SNI_ALERT)
-		return n <= 2 && (b[5] == 1 || b[5] == 2) ? SNI_ODD : SNI_NONE;
-	return b[5] == SNI_CLIENT_HELLO ? SNI_ODD : SNI_NONE;
+		return n <= 2 && (b[5] == 1 || b[5] == 2) ? SNI_ODD : SNI_OTHER;
+	return b[5] == SNI_CLIENT_HELLO ? SNI_ODD : SNI_OTHER;
 }
 
 /* The first bytes: is this a hello at all? SNI_NAME stands for yes, and it is complete. */
@@ -103,7 +104,7 @@ addr_inline enum sni_result sni_head(packet_load_fn load, void *ctx, struct sni 
 	if (s->n == 0 || load(ctx, s->base, b, 1))
 		return SNI_MORE;
 	if (b[0] < SNI_RECORD_FIRST || b[0] > SNI_RECORD_LAST)
-		return SNI_NONE;
+		return SNI_OTHER;
 	if (s->n < 2 || load(ctx, s->base + 1, b + 1, 1))
 		return SNI_MORE;
 	if (b[1] != 3)

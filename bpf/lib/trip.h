@@ -10,14 +10,15 @@
  *
  * What is learned decides nothing: EG_PROVIDER_LOOK only redirects, and there the name counts.
  *
- * First bytes that no TLS record begins with pass at once, and the connection with them: providers
- * speak nothing but TLS. So do connections older than enforcement, whose first bytes we never saw.
+ * First bytes that are no TLS pass at once, and are followed until the server speaks, in case they
+ * are ones that it skips (lib/chain.h). Connections older than enforcement, whose first bytes we
+ * never saw, pass.
  *
  * At the redirected ports whatever cannot be read is held. At others, where a workload may speak
- * anything, only a first byte that begins a TLS record counts, of connections that it made itself,
- * where the peer has not spoken first (no server of TLS does; and a server that answers a byte, as
- * PostgreSQL does, then TLS, looks like a client); and it is read even in pages that may still
- * change (Go and haproxy splice(2) what they forward).
+ * anything, only connections that it made itself count, where the peer has not spoken first (no
+ * server of TLS does; and a server that answers a byte, as PostgreSQL does, then TLS, looks like a
+ * client); and they are read even in pages that may still change (Go and haproxy splice(2) what
+ * they forward).
  */
 #pragma once
 
@@ -32,7 +33,8 @@
 /* Retransmissions without a byte more, each after twice the time: about 10 s. */
 #define TRIP_STALLS_MAX 5
 
-enum trip_phase { TRIP_LOOKING, TRIP_PASSED, TRIP_TRIPPED };
+/* FOLLOWING: it began with no hello, and its server has not spoken (lib/chain.h). */
+enum trip_phase { TRIP_LOOKING, TRIP_PASSED, TRIP_TRIPPED, TRIP_FOLLOWING };
 
 struct trip_walk {
 	struct __sk_buff *skb;
@@ -215,30 +217,6 @@ static __always_inline __u16 trip_port(struct __sk_buff *skb, const struct packe
 	return r ? 0 : bpf_ntohs(port);
 }
 
-/* The first payload, n bytes of it at `base`. */
-static __always_inline int trip_look(struct __sk_buff *skb, struct bpf_sock *sk, struct trip *t,
-				     const struct packet *p, struct sni *s)
-{
-	int r = SNI_ODD;
-
-	if (!trip_is_shared(skb) || !config_is_redirected(trip_port(skb, p)))
-		r = trip_read(skb, s);
-	if (r == SNI_NONE)
-		return trip_pass(t, EG_COUNT_SNI_NONE);
-	if (r == SNI_NAME) {
-		if (!trip_provider(skb, s))
-			return trip_pass(t, EG_COUNT_SNI_OTHER);
-		return trip_trip(skb, t, p, s, EG_REASON_k_tripwire);
-	}
-	if (r == SNI_MORE && !trip_has_more(sk, t->seq + s->n)) {
-		t->stalls = s->n == t->seen ? t->stalls + 1 : 0;
-		t->seen = s->n;
-		if (t->stalls < TRIP_STALLS_MAX)
-			return verdict_hold();
-	}
-	return trip_trip(skb, t, p, s, EG_REASON_k_hello);
-}
-
 /* What a packet that trip_is_watched() holds: nothing for the tripwire when n is 0. */
 struct trip_payload {
 	__u32 at, n, seq;
@@ -263,6 +241,103 @@ static __always_inline int trip_payload(struct __sk_buff *skb, const struct pack
 	return 0;
 }
 
+/* Whether the peer has sent data; its FIN counts as a byte. */
+static __always_inline int trip_has_answer(struct bpf_sock *sk)
+{
+	struct tcp_sock *tcp = bpf_skc_to_tcp_sock(sk);
+
+	return tcp && tcp->bytes_received > 1;
+}
+
+/* At a redirected port. */
+static __always_inline int trip_may_change(struct __sk_buff *skb, const struct packet *p)
+{
+	return config_is_redirected(trip_port(skb, p)) && trip_is_shared(skb);
+}
+
+struct trip_chain {
+	struct __sk_buff *skb;
+	struct trip *t;
+	__u32 at, left; /* what has not been seen of the payload */
+	__u32 found;
+};
+
+static long trip_chain_round(__u32 i, struct trip_chain *k)
+{
+	__u32 run = chain_run(&k->t->chain);
+	__u8 byte;
+
+	if (k->left == 0)
+		return 1;
+	if (run) {
+		run = run < k->left ? run : k->left;
+		chain_passed(&k->t->chain, run);
+	} else {
+		k->found = skb_load(k->skb, k->at, &byte, 1) || chain_byte(&k->t->chain, byte);
+		run = 1;
+	}
+	k->at += run;
+	k->left -= run;
+	return k->found;
+}
+
+/* Nothing is held here; a retransmission has been seen. */
+static __always_inline int trip_follow(struct __sk_buff *skb, struct bpf_sock *sk, struct trip *t,
+				       const struct packet *p, const struct trip_payload *in)
+{
+	__u32 seen = t->next - in->seq;
+	struct trip_chain k = { .skb = skb, .t = t };
+
+	if (trip_has_answer(sk))
+		return trip_pass(t, EG_COUNT_SNI_NONE);
+	if ((__s32)seen < 0 || in->urgent || trip_may_change(skb, p))
+		return trip_trip(skb, t, p, 0, EG_REASON_k_hello);
+	if (seen >= in->n)
+		return verdict_allow();
+	k.at = in->at + seen;
+	k.left = in->n - seen;
+	bpf_loop(k.left, trip_chain_round, &k, 0);
+	if (k.found)
+		return trip_trip(skb, t, p, 0, EG_REASON_k_hello);
+	t->next = in->seq + in->n;
+	return verdict_allow();
+}
+
+/* From its first byte. */
+static __always_inline void trip_begin_to_follow(struct trip *t)
+{
+	t->phase = TRIP_FOLLOWING;
+	t->next = t->seq;
+}
+
+/* The first payload, n bytes of it at `base`. */
+static __always_inline int trip_look(struct __sk_buff *skb, struct bpf_sock *sk, struct trip *t,
+				     const struct packet *p, struct sni *s)
+{
+	int r = SNI_ODD;
+
+	if (!trip_may_change(skb, p))
+		r = trip_read(skb, s);
+	if (r == SNI_OTHER) {
+		trip_begin_to_follow(t);
+		return verdict_allow();
+	}
+	if (r == SNI_NONE)
+		return trip_pass(t, EG_COUNT_SNI_NONE);
+	if (r == SNI_NAME) {
+		if (!trip_provider(skb, s))
+			return trip_pass(t, EG_COUNT_SNI_OTHER);
+		return trip_trip(skb, t, p, s, EG_REASON_k_tripwire);
+	}
+	if (r == SNI_MORE && !trip_has_more(sk, t->seq + s->n)) {
+		t->stalls = s->n == t->seen ? t->stalls + 1 : 0;
+		t->seen = s->n;
+		if (t->stalls < TRIP_STALLS_MAX)
+			return verdict_hold();
+	}
+	return trip_trip(skb, t, p, s, EG_REASON_k_hello);
+}
+
 /* A segment without a byte of payload, behind a plain IPv4 header: every other one of a short
  * connection. */
 static __always_inline int trip_is_bare(struct __sk_buff *skb, const struct packet *p)
@@ -280,16 +355,10 @@ static __always_inline int trip_begins(struct __sk_buff *skb, const struct packe
 				       const struct tcp_sock *tcp, __u32 acked)
 {
 	struct trip_payload in = {};
-	__u8 type;
 
-	/* The peer's FIN counts as one. */
-	if (trip_payload(skb, p, &in) || in.n == 0 || tcp->bytes_received > 1 ||
-	    (!acked && tcp->inet_conn.icsk_inet.sk.__sk_common.skc_state != TCP_SYN_SENT_STATE) ||
-	    in.seq != tcp->snd_una + !acked)
-		return 0;
-	if (in.urgent || skb_load(skb, in.at, &type, 1))
-		return 1;
-	return type >= SNI_RECORD_FIRST && type <= SNI_RECORD_LAST;
+	return !trip_payload(skb, p, &in) && in.n && tcp->bytes_received <= 1 &&
+	       (acked || tcp->inet_conn.icsk_inet.sk.__sk_common.skc_state == TCP_SYN_SENT_STATE) &&
+	       in.seq == tcp->snd_una + !acked;
 }
 
 /* Cheap for all but the first payload of a connection: most packets end here. */
@@ -304,15 +373,23 @@ static __always_inline int trip_is_watched(struct __sk_buff *skb, const struct p
 	sk = bpf_sk_fullsock(sk);
 	if (!sk || sk->type != SOCK_STREAM)
 		return 0;
-	if (config_is_redirected(trip_port(skb, p))) {
-		t = bpf_sk_storage_get(&eg_trip, sk, 0, 0);
-		return !t || t->phase != TRIP_PASSED;
-	}
-	tcp = bpf_skc_to_tcp_sock(sk);
-	if (!tcp || tcp->bytes_acked > 1)
-		return 0;
 	t = bpf_sk_storage_get(&eg_trip, sk, 0, 0);
-	return t ? t->phase != TRIP_PASSED : trip_begins(skb, p, tcp, tcp->bytes_acked);
+	if (t)
+		return t->phase != TRIP_PASSED;
+	if (config_is_redirected(trip_port(skb, p)))
+		return 1;
+	tcp = bpf_skc_to_tcp_sock(sk);
+	return tcp && tcp->bytes_acked <= 1 && trip_begins(skb, p, tcp, tcp->bytes_acked);
+}
+
+/* First bytes that no record of TLS begins with: most of all, so no sni is made for it. */
+static __always_inline int trip_is_other(struct __sk_buff *skb, const struct packet *p,
+					 const struct trip_payload *in)
+{
+	__u8 type;
+
+	return !skb_load(skb, in->at, &type, 1) &&
+	       (type < SNI_RECORD_FIRST || type > SNI_RECORD_LAST) && !trip_may_change(skb, p);
 }
 
 __noinline int trip(struct __sk_buff *skb, const struct packet *p)
@@ -342,6 +419,11 @@ __noinline int trip(struct __sk_buff *skb, const struct packet *p)
 	}
 	if (t->phase == TRIP_LOOKING && trip_is_older(sk))
 		return trip_pass(t, EG_COUNT_SNI_NONE);
+	if (t->phase == TRIP_LOOKING && in.seq == t->seq && !in.urgent &&
+	    trip_is_other(skb, p, &in))
+		trip_begin_to_follow(t);
+	if (t->phase == TRIP_FOLLOWING)
+		return trip_follow(skb, sk, t, p, &in);
 	s = bpf_sk_storage_get(&eg_sni, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
 	if (!s)
 		return verdict_drop(EG_HOOK_EGRESS, EG_REASON_k_storage);
@@ -352,5 +434,5 @@ __noinline int trip(struct __sk_buff *skb, const struct packet *p)
 						 : trip_trip(skb, t, p, s, EG_REASON_k_hello);
 	if (t->phase != TRIP_LOOKING)
 		bpf_sk_storage_delete(&eg_sni, sk);
-	return verdict;
+	return t->phase == TRIP_FOLLOWING ? trip_follow(skb, sk, t, p, &in) : verdict;
 }

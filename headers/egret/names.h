@@ -27,7 +27,7 @@
 	X(eg_allowed, 1, "addresses of allowed names, by cgroup")                                  \
 	X(eg_asked, 1, "names of addresses that are not allowed, by cgroup")                       \
 	X(eg_open, 1, "sockets that a rule or a peer opened")                                      \
-	X(eg_trip, 1, "connections whose server name was looked for")                              \
+	X(eg_trip, 2, "connections whose server name was looked for")                              \
 	X(eg_sni, 1, "server names being read")
 
 /* BPF programs: X(name, attach point as bpftool prints it, attached in this order). */

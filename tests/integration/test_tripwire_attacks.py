@@ -278,8 +278,45 @@ def test_a_peer_that_only_ends_has_not_spoken(world, family):
 
 def test_elsewhere_a_flight_of_anything_passes(world):
     """Segments behind the first may begin as a hello does."""
-    data = b"\0" * 3000 + hello(GOVERNED) * 30
+    data = b"\0" * 3001 + hello(GOVERNED) * 30
     passes(world, 2, [data], port=444, setup="s.setsockopt(6, 2, 600)")
+
+
+# ---- what s2n skips in front of a hello: records of any type and version ----
+
+JUNK = {"short": b"\0\x03\x03\0\x01x", "text": b"GET / HTTP/1.1\r\n" + b"x" * (5 + 0x202f - 16), "empty": b"\0" * 500,
+        "many": b"".join(bytes([200 + i % 50, 9, 9, i, i]) + bytes(257 * i) for i in range(15))}
+
+
+@PORTS
+@pytest.mark.parametrize("name", [GOVERNED, "free.example"])
+@pytest.mark.parametrize("junk", JUNK)
+def test_a_hello_behind_records_of_any_kind_is_found(world, port, junk, name):
+    """Whoever's it is: none that is honest begins like that. The junk itself may have left, nothing of the hello."""
+    data = JUNK[junk]
+    client = connection(world, 2, [data, hello(name)] if port == 444 else [data + hello(name)], port=port, finish="pass")
+    assert events_end(world)[0]["reason"] == "k_hello"
+    assert client.communicate(timeout=30)[0].split() == ["connected", str(ECONNABORTED)]
+    assert data.startswith(world.far_end.read())
+
+
+@PORTS
+def test_its_beginning_may_be_cut_anywhere(world, port):
+    data = JUNK["short"] + hello(GOVERNED)
+    for cut in range(7, 20):
+        fresh = world.load / f"cut{cut}"  # where nothing has been learned
+        fresh.mkdir()
+        client = connection(world, 2, [data[:cut], data[cut:]], port=port, finish="pass", cgroup=fresh)
+        assert events_end(world)[0]["reason"] == "k_hello"
+        client.communicate(timeout=30)
+        assert len(world.far_end.read()) <= cut
+
+
+@PORTS
+def test_beside_a_record_it_is_data(world, port):
+    """The twin: not where a record ends, no server finds it; nor behind its answer."""
+    passes(world, 2, [JUNK["short"] + b"y", hello(GOVERNED)], port=port)
+    passes(world, 2, [b"GET / HTTP/1.1\r\n\r\n", hello(GOVERNED) * 40], port=port)
 
 
 # ---- sockets ----

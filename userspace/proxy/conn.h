@@ -48,6 +48,7 @@ struct conn {
 	uint64_t since_us;
 	uint64_t requests, bytes_in, bytes_out;
 	size_t drained; /* in CLOSING: bytes thrown away */
+	bool is_chained; /* what came first is no TLS, but a server may skip it (bpf/lib/chain.h) */
 	bool has_spoken; /* a first byte has come, or must: the whole hello has its time */
 	bool is_idle; /* on the list of those that may be closed to make room */
 	TAILQ_ENTRY(conn) link;

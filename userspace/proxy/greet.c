@@ -115,8 +115,10 @@ static enum greet look(struct conn *c)
 	}
 	/* An end without a word is passed on as well: the server may still have something to say.
 	 */
-	if (may_pass_without_name(c, reason))
+	if (may_pass_without_name(c, reason)) {
+		c->is_chained = reason == EG_REASON_not_tls;
 		return GREET_PASS;
+	}
 	c->passthrough = passthrough_free(c->passthrough);
 	conn_refuse(c, reason, NULL);
 	return GREET_TAKEN;

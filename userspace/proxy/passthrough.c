@@ -6,6 +6,7 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
+#include "dataplane/chain.h"
 #include "proxy/conn.h"
 #include "proxy/greet.h"
 #include "proxy/note.h"
@@ -25,6 +26,9 @@ struct way {
 	size_t held;
 	bool read_ended, write_ended;
 	uint64_t bytes;
+	bool follows; /* the chain is looked at: the client's, up to the destination's first byte */
+	size_t looked; /* bytes that come next, and that it knows */
+	struct chain chain;
 };
 
 struct passthrough {
@@ -182,15 +186,50 @@ void pipes_done(struct pipes *ps)
 	assert(ps->n_wide == 0);
 }
 
+/* How many of the next bytes may pass; 0: none has come; -EBADMSG: a hello begins there. */
+static ssize_t look_ahead(struct way *w, int from)
+{
+	unsigned char byte[CHAIN_LOOK];
+	ssize_t n;
+
+	if (w->looked || chain_run(&w->chain))
+		return (ssize_t)(w->looked ? w->looked : chain_run(&w->chain));
+	n = recv(from, byte, sizeof(byte), MSG_PEEK | MSG_DONTWAIT);
+	if (n == 0)
+		return 1; /* the end, for splice(2) to find */
+	if (n < 0)
+		return errno == EAGAIN ? 0 : -errno;
+	while (w->looked < (size_t)n && !chain_run(&w->chain))
+		if (chain_byte(&w->chain, byte[w->looked++]))
+			return -EBADMSG;
+	return (ssize_t)w->looked;
+}
+
+static void pass_on(struct way *w, size_t n)
+{
+	if (w->looked)
+		w->looked -= n;
+	else
+		chain_passed(&w->chain, (uint32_t)n);
+}
+
 /* Reads into the pipe: bytes, 0 when there is nothing to do now, or -errno. */
 static ssize_t fill(struct way *w, int from)
 {
+	size_t room = w->pipe.room;
 	ssize_t n;
 
 	if (w->read_ended || w->held)
 		return 0;
-	n = splice(from, NULL, w->pipe.fd[1], NULL, w->pipe.room,
-		   SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+	if (w->follows) {
+		n = look_ahead(w, from);
+		if (n <= 0)
+			return n;
+		room = (size_t)n < room ? (size_t)n : room;
+	}
+	n = splice(from, NULL, w->pipe.fd[1], NULL, room, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+	if (n > 0 && w->follows)
+		pass_on(w, (size_t)n);
 	if (n == 0)
 		w->read_ended = true;
 	if (n < 0)
@@ -275,10 +314,17 @@ static void on_ready(struct passthrough *p, int readable)
 		}
 		io_start(&c->io, c->w->loop, c->fd, IO_READ, on_client);
 	}
+	/* No server of TLS speaks before it has the hello. */
+	p->out.follows = c->is_chained && p->in.bytes == 0;
 	a = is_held(p) ? 0 : move(&c->w->pipes, &p->out, c->fd, p->fd, readable == CLIENT);
 	b = move(&c->w->pipes, &p->in, p->fd, c->fd, readable == SERVER);
 	c->bytes_in = p->out.bytes;
 	c->bytes_out = p->in.bytes;
+	if (a == -EBADMSG) {
+		note_conn(c, EG_REASON_hello_malformed,
+			  "it stands behind bytes that some servers skip");
+		c->w->count.denied++;
+	}
 	if (a < 0 || b < 0) {
 		fail(p);
 		return;

@@ -162,7 +162,7 @@ static void every_cut_is_held(void **state)
 
 static enum sni_result first(uint8_t b)
 {
-	return b >= 20 && b <= 24 ? SNI_MORE : SNI_NONE;
+	return b >= 20 && b <= 24 ? SNI_MORE : SNI_OTHER;
 }
 
 static void what_is_no_tls_passes_at_once(void **state)
@@ -185,7 +185,7 @@ static void what_is_no_tls_passes_at_once(void **state)
 	for (size_t i = 0; i < sizeof(none) / sizeof(*none); i++) {
 		w = (struct wire){ .n = 6 };
 		memcpy(w.b, none[i], 6);
-		assert_int_equal(read_all(&w, &s), SNI_NONE);
+		assert_int_equal(read_all(&w, &s), SNI_OTHER);
 	}
 	hello(&w, NULL, 32);
 	assert_int_equal(read_all(&w, &s), SNI_NONE);
@@ -256,6 +256,7 @@ static void lengths_that_lie_are_odd(void **state)
 			w.b[lengths[i]] = (uint8_t)(w.b[lengths[i]] + by);
 			assert_int_not_equal(read_all(&w, &s), SNI_NAME);
 			assert_int_not_equal(read_all(&w, &s), SNI_NONE);
+			assert_int_not_equal(read_all(&w, &s), SNI_OTHER);
 		}
 }
 

@@ -223,6 +223,60 @@ static void noted(enum eg_reason reason)
 	rig.notes = rig.noted[reason] = 0;
 }
 
+/* Some servers skip what comes first, and read the hello behind it. */
+static void hello_behind_records_of_any_kind(void **state)
+{
+	static const size_t runs[] = { 1, 3, 7, 4096 };
+	char wire[16 + HELLO_MAX] = "\0\3\3\0\1x", got[sizeof(wire)];
+	const size_t junk = 6;
+	size_t n = hello_of("api.openai.com", wire + junk) + junk;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(runs); i++) {
+		ssize_t all = 0, came;
+
+		connect_captured();
+		for (size_t at = 0; at < n; at += runs[i])
+			if (send(c.fd, wire + at, n - at < runs[i] ? n - at : runs[i],
+				 MSG_NOSIGNAL) < 0)
+				break;
+		accept_raw();
+		while ((came = recv(u.fd, got + all, sizeof(got) - (size_t)all, 0)) > 0)
+			all += came;
+		assert_true(all <= (ssize_t)junk + 10);
+		end();
+	}
+	assert_true(rig.noted[EG_REASON_hello_malformed] > 0);
+	assert_int_equal(rig.minted, 0);
+}
+
+static void hello_beside_a_record_is_data(void **state)
+{
+	char wire[16 + HELLO_MAX] = "\0\3\3\0\1xy", got[sizeof(wire)];
+	size_t n = hello_of("api.openai.com", wire + 7) + 7;
+
+	(void)state;
+	connect_captured();
+	assert_int_equal(write(c.fd, wire, n), n);
+	accept_raw();
+	assert_int_equal(recv(u.fd, got, n, MSG_WAITALL), n);
+	assert_memory_equal(got, wire, n);
+	end();
+	/* And behind the server's answer. */
+	connect_captured();
+	say(c.fd, "GET / HTTP/1.1\r\n\r\n");
+	accept_raw();
+	hears(u.fd, "GET / HTTP/1.1\r\n\r\n");
+	say(u.fd, "ok");
+	hears(c.fd, "ok");
+	for (unsigned i = 0; i < 20; i++)
+		assert_int_equal(write(c.fd, wire + 7, n - 7), n - 7);
+	for (unsigned i = 0; i < 20; i++)
+		assert_int_equal(recv(u.fd, got, n - 7, MSG_WAITALL), n - 7);
+	end();
+	assert_int_equal(rig.notes, 0);
+}
+
 static void half_a_hello_is_not_passed_on(void **state)
 {
 	char byte;
@@ -294,6 +348,8 @@ int main(void)
 		cmocka_unit_test(late_hello_byte_by_byte),
 		cmocka_unit_test(late_hello_of_another_name_passes),
 		cmocka_unit_test(what_follows_a_banner_passes),
+		cmocka_unit_test(hello_behind_records_of_any_kind),
+		cmocka_unit_test(hello_beside_a_record_is_data),
 		cmocka_unit_test(half_a_hello_is_not_passed_on),
 		cmocka_unit_test(malformed_hello_is_refused),
 		cmocka_unit_test(an_end_without_a_word_is_passed_on),
