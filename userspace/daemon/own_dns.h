@@ -36,6 +36,3 @@ bool own_dns_look(struct own_dns *o, int dir);
 bool own_dns_end(struct own_dns *o); /* true: as above */
 /* All of them, each once; returns how many. */
 unsigned own_dns_servers(const struct own_dns *o, struct eg_addr ret[EG_OWN_DNS_MAX]);
-
-/* Name servers of a resolv.conf, the first `max`; none of what is no text. */
-unsigned own_dns_parse(struct slice text, struct eg_addr *ret, unsigned max);

@@ -10,7 +10,7 @@
 #include "base/log.h"
 #include "base/slice.h"
 #include "daemon/file_watch.h"
-#include "daemon/learning.h"
+#include "daemon/nameservers.h"
 #include "daemon/warnings.h"
 
 #define SERVERS_MAX 64u
@@ -19,7 +19,7 @@
 
 struct list {
 	struct eg_addr addr[SERVERS_MAX];
-	size_t n;
+	unsigned n;
 };
 
 struct resolv {
@@ -28,26 +28,11 @@ struct resolv {
 	struct file_watch *watch;
 };
 
-static void parse(const char *text, struct list *ret)
-{
-	char line[128], word[64], addr[64];
-
-	for (size_t n = strcspn(text, "\n"); *text; n = strcspn(text, "\n")) {
-		(void)slice_copy(slice_of(text, n < sizeof(line) ? n : 0), line, sizeof(line));
-		text += n + (text[n] == '\n');
-		if (sscanf(line, "%63s %63s", word, addr) != 2 || strcmp(word, "nameserver") != 0)
-			continue;
-		addr[strcspn(addr, "%")] = '\0'; /* the scope of a link-local one */
-		if (ret->n < SERVERS_MAX && learning_parse_server(addr, &ret->addr[ret->n]))
-			ret->n++;
-	}
-}
-
 /* O_NONBLOCK: a FIFO in its place must not hold the daemon up. */
 static int read_file(const char *file, struct list *ret)
 {
 	_cleanup_close_ int fd = open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-	_cleanup_free_ char *text = malloc(FILE_MAX + 1);
+	_cleanup_free_ char *text = malloc(FILE_MAX);
 	struct stat st;
 	ssize_t n;
 
@@ -61,8 +46,7 @@ static int read_file(const char *file, struct list *ret)
 	n = read(fd, text, FILE_MAX);
 	if (n < 0)
 		return -errno;
-	text[n] = '\0';
-	parse(text, ret);
+	ret->n = nameservers_parse(slice_of(text, (size_t)n), ret->addr, SERVERS_MAX);
 	return ret->n ? 0 : -ENODATA;
 }
 

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <stddef.h>
+#include <string.h>
 #include <yajl/yajl_parse.h>
 
 #include "base/utf8.h"
@@ -378,7 +379,7 @@ struct json_scan *json_scan_new(const struct json_scan_plan *plan, unsigned dept
 		errno = ENOMEM;
 		return NULL;
 	}
-	/* Its check passes surrogates and overlong forms; is_utf8() does not. */
+	/* Its check passes surrogates and overlong forms; is_text() does not. */
 	(void)yajl_config(s->yajl, yajl_dont_validate_strings, 1);
 	return s;
 }
@@ -399,11 +400,16 @@ static enum json_scan_result settle(struct json_scan *s, yajl_status status)
 	return s->error;
 }
 
-/* A sequence may still be incomplete at the end, by at most 3 bytes. */
-static bool is_utf8(struct json_scan *s, struct slice body)
+/* A sequence may still be incomplete at the end, by at most 3 bytes. yajl takes two bytes for white
+ * space that are none (RFC 8259 2), and that stand in no string either. */
+static bool is_text(struct json_scan *s, struct slice body)
 {
-	s->utf8 += utf8_valid_prefix(slice_of(body.p + s->utf8, body.n - s->utf8));
-	return body.n - s->utf8 < 4;
+	const char *fresh = body.p + s->utf8;
+	size_t n = utf8_valid_prefix(slice_of(fresh, body.n - s->utf8));
+
+	s->utf8 += n;
+	return body.n - s->utf8 < 4 &&
+	       (n == 0 || (!memchr(fresh, '\v', n) && !memchr(fresh, '\f', n)));
 }
 
 static yajl_status give(struct json_scan *s, size_t end)
@@ -448,7 +454,7 @@ static enum json_scan_result read_body(struct json_scan *s, struct slice body)
 {
 	if (s->error != JSON_SCAN_OK || body.n <= s->fed)
 		return s->error;
-	if (!is_utf8(s, body))
+	if (!is_text(s, body))
 		return settle(s, yajl_status_error);
 	s->body = body;
 	return settle(s, parse(s));

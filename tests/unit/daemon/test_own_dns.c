@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/slice.h"
+#include "daemon/nameservers.h"
 #include "daemon/own_dns.h"
 
 /* "ADDR ADDR " of at most 3 */
@@ -21,7 +22,7 @@ static const char *parsed(struct slice text)
 	static char seen[256];
 	struct eg_addr a[OWN_DNS_SERVERS];
 	char one[INET6_ADDRSTRLEN];
-	unsigned n = own_dns_parse(text, a, OWN_DNS_SERVERS);
+	unsigned n = nameservers_parse(text, a, OWN_DNS_SERVERS);
 	size_t at = 0;
 
 	seen[0] = '\0';
