@@ -271,7 +271,7 @@ print(fast(hello("api.openai.com")))""")
     assert sent(egret) == 0
 
 
-@pytest.mark.parametrize("first", [b"GET / HTTP/1.0\r\n\r\n", b"SSH-2.0-x\r\n", b"\x16\x10\x00"])
+@pytest.mark.parametrize("first", [b"GET / HTTP/1.0\r\n\r\n", b"SSH-2.0-x\r\n", b"\x16\x10\x00\x00\x01\x02"])
 def test_other_first_bytes_pass(egret, first):
     assert run(egret, f"""
 fresh(); s = connect(); s.send({first!r})
