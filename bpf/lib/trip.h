@@ -249,7 +249,7 @@ static __always_inline int trip_has_answer(struct bpf_sock *sk)
 	return tcp && tcp->bytes_received > 1;
 }
 
-/* At a redirected port. */
+/* Its pages, after they were read here; at other ports they are read all the same. */
 static __always_inline int trip_may_change(struct __sk_buff *skb, const struct packet *p)
 {
 	return config_is_redirected(trip_port(skb, p)) && trip_is_shared(skb);
@@ -392,13 +392,35 @@ static __always_inline int trip_is_other(struct __sk_buff *skb, const struct pac
 	       (type < SNI_RECORD_FIRST || type > SNI_RECORD_LAST) && !trip_may_change(skb, p);
 }
 
+/* Its first payload: decided on, held, or from now on followed. */
+static __always_inline int trip_first(struct __sk_buff *skb, struct bpf_sock *sk, struct trip *t,
+				      const struct packet *p, const struct trip_payload *in)
+{
+	struct sni *s;
+
+	if (trip_is_older(sk))
+		return trip_pass(t, EG_COUNT_SNI_NONE);
+	/* What TCP sends first when it holds the first bytes back is those bytes. */
+	if (in->seq != t->seq || in->urgent)
+		return trip_trip(skb, t, p, 0, EG_REASON_k_hello);
+	if (trip_is_other(skb, p, in)) {
+		trip_begin_to_follow(t);
+		return verdict_allow();
+	}
+	s = bpf_sk_storage_get(&eg_sni, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+	if (!s)
+		return verdict_drop(EG_HOOK_EGRESS, EG_REASON_k_storage);
+	s->base = in->at;
+	s->n = in->n;
+	return trip_look(skb, sk, t, p, s);
+}
+
 __noinline int trip(struct __sk_buff *skb, const struct packet *p)
 {
 	struct bpf_sock *sk = skb->sk;
 	struct trip_payload in = {};
 	struct trip fresh = {}, *t;
-	struct sni *s;
-	int verdict;
+	int verdict = verdict_allow();
 
 	if (!p || !sk)
 		return verdict_allow();
@@ -417,22 +439,10 @@ __noinline int trip(struct __sk_buff *skb, const struct packet *p)
 		trip_report(skb, t, p, 0);
 		return verdict_drop(EG_HOOK_EGRESS, t->reason);
 	}
-	if (t->phase == TRIP_LOOKING && trip_is_older(sk))
-		return trip_pass(t, EG_COUNT_SNI_NONE);
-	if (t->phase == TRIP_LOOKING && in.seq == t->seq && !in.urgent &&
-	    trip_is_other(skb, p, &in))
-		trip_begin_to_follow(t);
-	if (t->phase == TRIP_FOLLOWING)
-		return trip_follow(skb, sk, t, p, &in);
-	s = bpf_sk_storage_get(&eg_sni, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
-	if (!s)
-		return verdict_drop(EG_HOOK_EGRESS, EG_REASON_k_storage);
-	s->base = in.at;
-	s->n = in.n;
-	/* What TCP sends first when it holds the first bytes back is those bytes. */
-	verdict = in.seq == t->seq && !in.urgent ? trip_look(skb, sk, t, p, s)
-						 : trip_trip(skb, t, p, s, EG_REASON_k_hello);
-	if (t->phase != TRIP_LOOKING)
-		bpf_sk_storage_delete(&eg_sni, sk);
+	if (t->phase == TRIP_LOOKING) {
+		verdict = trip_first(skb, sk, t, p, &in);
+		if (t->phase != TRIP_LOOKING)
+			bpf_sk_storage_delete(&eg_sni, sk);
+	}
 	return t->phase == TRIP_FOLLOWING ? trip_follow(skb, sk, t, p, &in) : verdict;
 }

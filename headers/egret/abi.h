@@ -161,7 +161,7 @@ struct eg_own_dns {
 _Static_assert(sizeof(struct eg_own_dns) == 136, "struct eg_own_dns is ABI");
 
 /* In place of a provider: nobody knows whose address it is, but a server name sent to it could not
- * be read from packets. TCP to redirected ports goes through egret, which reads it from the stream.
+ * be read from packets. TCP to any of its ports goes through egret, which reads it from the stream.
  */
 #define EG_PROVIDER_LOOK 0xffffffffu
 
