@@ -32,8 +32,8 @@ struct child *children_recorder(const struct children *c);
  * trust_upstream(); taken). */
 void children_send_policy(struct children *c);
 void children_send_listeners6(struct children *c);
-/* To each of ours; predecessors may not know the message. */
-/* The name servers of resolv.conf, unless others are configured. */
+/* To each of ours; predecessors may not know the message. The name servers are those of
+ * resolv.conf, unless others are configured. */
 void children_send_resolvers(struct children *c);
 void children_send_log_level(struct children *c);
 void children_set_trust(struct children *c, int fd);

@@ -2,7 +2,6 @@
 #include "daemon/learning.h"
 
 #include <arpa/inet.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "base/slice.h"
@@ -65,8 +64,8 @@ static void believe_text(struct trust *t, const char *text)
 		believe(t, &addr);
 }
 
-int learning_resolvers(struct dataplane *dp, const struct config *c, const struct resolv *resolv,
-		       struct diag *d)
+static int apply_resolvers(struct dataplane *dp, const struct config *c,
+			   const struct resolv *resolv, struct diag *d)
 {
 	_cleanup_free_ struct trust *t = calloc(1, sizeof(*t));
 	int r;
@@ -117,7 +116,7 @@ int learning_apply(struct dataplane *dp, const struct config *c, const struct re
 	size_t n = 0;
 	int r;
 
-	r = learning_resolvers(dp, c, resolv, d);
+	r = apply_resolvers(dp, c, resolv, d);
 	if (r == 0)
 		r = gather_names(e->catalogue, &names, &n);
 	return r < 0 ? r : dataplane_names_set(dp, names, n, d);

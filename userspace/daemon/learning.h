@@ -21,8 +21,5 @@ struct resolv;
 /* Replaces names and resolvers. -errno with d. */
 int learning_apply(struct dataplane *dp, const struct config *c, const struct resolv *resolv,
 		   const struct edition *e, struct diag *d) _must_check_;
-/* The resolvers alone: those of resolv.conf are others now. */
-int learning_resolvers(struct dataplane *dp, const struct config *c, const struct resolv *resolv,
-		       struct diag *d) _must_check_;
 /* "1.2.3.4", "1.2.3.4:5353", "::1" or "[::1]:53" as the hooks see it; false: no address. */
 bool learning_parse_server(const char *text, struct eg_addr *ret);

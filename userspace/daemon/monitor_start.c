@@ -134,10 +134,8 @@ static int make_endpoints(struct monitor *m, struct diag *d)
 static void on_resolvers(void *ctx)
 {
 	struct monitor *m = ctx;
-	struct diag d = { 0 };
 
-	if (learning_resolvers(m->dp, m->config, m->resolv, &d) < 0)
-		warnings_set(m->warnings, "learning", "%s", d.text);
+	reload_learning(m);
 	children_send_resolvers(m->children);
 }
 

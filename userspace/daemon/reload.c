@@ -66,6 +66,16 @@ static void cover_names(struct monitor *m)
 			d.text[0] ? d.text : "it is being loaded; reload again");
 }
 
+void reload_learning(struct monitor *m)
+{
+	struct diag d = { 0 };
+
+	if (learning_apply(m->dp, m->config, m->resolv, m->edition, &d) < 0)
+		warnings_set(m->warnings, "learning", "%s", d.text);
+	else
+		warnings_clear(m->warnings, "learning");
+}
+
 /* Everything that can refuse has agreed. */
 static void put_in_force(struct monitor *m, struct edition *e)
 {
@@ -77,10 +87,7 @@ static void put_in_force(struct monitor *m, struct edition *e)
 		warnings_set(m->warnings, "endpoints", "%s", d.text);
 	else
 		warnings_clear(m->warnings, "endpoints");
-	if (learning_apply(m->dp, m->config, m->resolv, e, &d) < 0)
-		warnings_set(m->warnings, "learning", "%s", d.text);
-	else
-		warnings_clear(m->warnings, "learning");
+	reload_learning(m);
 	if (modes_apply(m->modes, e, &d) < 0)
 		warnings_set(m->warnings, "modes", "%s", d.text);
 	else

@@ -15,6 +15,8 @@ int reload_policy(struct monitor *m, const struct slice *text, const char *name,
 int reload_all(struct monitor *m, struct diag *d, const char **ret_reason) _must_check_;
 /* After each load of the CA: when it found no room on the disk, it is loaded again in a while. */
 void reload_ca_later(struct monitor *m);
+/* What the kernel learns from DNS: names of the edition in force, resolvers of now. */
+void reload_learning(struct monitor *m);
 /* Who may look, as configured. */
 void reload_group(struct monitor *m);
 /* Warns where the policy asks for what only a container engine knows, and none is configured. */
