@@ -2,13 +2,13 @@
 #include "daemon/census.h"
 
 #include <dirent.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/slice.h"
+#include "identity/process.h"
 
 #define SLICE_MAX 64u /* processes a turn */
 #define SLICE_US  2000u /* and no longer */
@@ -24,23 +24,12 @@ struct census {
 	void *ctx;
 };
 
-static int read_netns(int dir, const char *path, uint64_t *ret)
-{
-	char text[64];
-	ssize_t n = readlinkat(dir, path, text, sizeof(text) - 1);
-
-	if (n < 0)
-		return -errno;
-	text[n] = '\0';
-	return sscanf(text, "net:[%" SCNu64 "]", ret) == 1 ? 0 : -ENOENT;
-}
-
 int census_netns(int process_dir, pid_t tid, uint64_t *ret)
 {
 	char path[64];
 
 	(void)snprintf(path, sizeof(path), "task/%d/ns/net", (int)tid);
-	return read_netns(process_dir, tid ? path : "ns/net", ret);
+	return process_namespace(process_dir, tid ? path : "ns/net", "net", ret);
 }
 
 static void look(struct census *c, const char *name)
@@ -52,7 +41,7 @@ static void look(struct census *c, const char *name)
 	if (*end || pid <= 0)
 		return;
 	(void)snprintf(path, sizeof(path), "%s/ns/net", name);
-	if (read_netns(dirfd(c->proc), path, &netns) == 0)
+	if (process_namespace(dirfd(c->proc), path, "net", &netns) == 0)
 		c->on_process(c->ctx, (pid_t)pid, netns);
 }
 

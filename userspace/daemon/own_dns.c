@@ -2,25 +2,14 @@
 #include "daemon/own_dns.h"
 
 #include <fcntl.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "daemon/nameservers.h"
+#include "identity/process.h"
 #include "identity/rootfile.h"
 
 #define FILE_MAX 4096u
-
-static int read_mnt(int dir, const char *path, uint64_t *ret)
-{
-	char text[64];
-	ssize_t n = readlinkat(dir, path, text, sizeof(text) - 1);
-
-	if (n < 0)
-		return -errno;
-	text[n] = '\0';
-	return sscanf(text, "mnt:[%" SCNu64 "]", ret) == 1 ? 0 : -ENOENT;
-}
 
 /* Its place, or one that is free for it; OWN_DNS_VIEWS: there is none. */
 static unsigned find(const struct own_dns *o, uint64_t mnt)
@@ -49,7 +38,7 @@ bool own_dns_wants(const struct own_dns *o, pid_t pid)
 	unsigned i;
 
 	(void)snprintf(path, sizeof(path), "/proc/%d/ns/mnt", (int)pid);
-	if (read_mnt(AT_FDCWD, path, &mnt) < 0)
+	if (process_namespace(AT_FDCWD, path, "mnt", &mnt) < 0)
 		return false;
 	i = find(o, mnt);
 	return i < OWN_DNS_VIEWS && !o->view[i].is_seen;
@@ -64,7 +53,7 @@ bool own_dns_look(struct own_dns *o, int dir)
 	ssize_t got;
 	bool differs;
 
-	if (read_mnt(dir, "ns/mnt", &mnt) < 0)
+	if (process_namespace(dir, "ns/mnt", "mnt", &mnt) < 0)
 		return false;
 	i = find(o, mnt);
 	if (i == OWN_DNS_VIEWS)

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #define NS_PER_S UINT64_C(1000000000)
 
@@ -126,4 +127,18 @@ int process_cgroup(int dir, char *ret, size_t size)
 	return slice_copy(slice_of(line, (size_t)(end - line)), ret, size) < (size_t)(end - line)
 		       ? -ENAMETOOLONG
 		       : 0;
+}
+
+int process_namespace(int dir, const char *path, const char *kind, uint64_t *ret)
+{
+	char text[64];
+	size_t at = strlen(kind);
+	ssize_t n = readlinkat(dir, path, text, sizeof(text) - 1);
+
+	if (n < 0)
+		return -errno;
+	text[n] = '\0';
+	if (strncmp(text, kind, at) != 0)
+		return -ENOENT;
+	return sscanf(text + at, ":[%" SCNu64 "]", ret) == 1 ? 0 : -ENOENT;
 }

@@ -21,5 +21,8 @@ int process_owner(int dir, uint32_t *ret_uid, uint32_t *ret_gid) _must_check_;
 int process_comm(int dir, char *ret, size_t size) _must_check_;
 /* Path of its cgroup in the cgroup2 hierarchy, as this process's cgroup namespace shows it. */
 int process_cgroup(int dir, char *ret, size_t size) _must_check_;
+/* Inode of a namespace, by PATH below `dir` and its kind: "ns/net", "net". -ENOENT: what stands
+ * there is none; other errors as of readlink(). */
+int process_namespace(int dir, const char *path, const char *kind, uint64_t *ret) _must_check_;
 /* Reads one of its files, at most size - 1 bytes, and adds a NUL. Length, or -errno. */
 ssize_t process_read(int dir, const char *name, char *ret, size_t size) _must_check_;

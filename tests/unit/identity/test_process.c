@@ -2,7 +2,9 @@
 /* Processes: gone ones, numbers used again, and names made to confuse a reader of /proc. */
 #include "child.h"
 
+#include <fcntl.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 
 #include "identity/process.h"
 
@@ -135,6 +137,22 @@ static void files_longer_than_the_room_are_cut(void **state)
 	(void)close(dir);
 }
 
+static void namespaces_have_an_inode_and_a_kind(void **state)
+{
+	int dir = process_open("/proc", getpid(), 0);
+	uint64_t ino;
+	struct stat st;
+
+	(void)state;
+	assert_int_equal(fstatat(dir, "ns/net", &st, 0), 0);
+	assert_int_equal(process_namespace(dir, "ns/net", "net", &ino), 0);
+	assert_int_equal(ino, st.st_ino);
+	assert_int_equal(process_namespace(dir, "ns/net", "mnt", &ino), -ENOENT);
+	assert_int_equal(process_namespace(dir, "exe", "net", &ino), -ENOENT);
+	assert_int_equal(process_namespace(dir, "status", "net", &ino), -EINVAL);
+	(void)close(dir);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -145,6 +163,7 @@ int main(void)
 		cmocka_unit_test(a_name_cannot_forge_fields),
 		cmocka_unit_test(the_real_user_is_told),
 		cmocka_unit_test(files_longer_than_the_room_are_cut),
+		cmocka_unit_test(namespaces_have_an_inode_and_a_kind),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
