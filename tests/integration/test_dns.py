@@ -5,7 +5,7 @@ import struct
 
 import pytest
 
-from lib.dns import CNAME, HTTPS, RESOLVER, STRANGER, A, Dns, a, https, message, name, record
+from lib.dns import CNAME, HTTPS, RESOLVER, STRANGER, A, Dns, a, forged, https, message, name, record
 from lib.hookworld import HookWorld, redirected
 from lib.system import sh
 
@@ -183,20 +183,11 @@ def test_ech_is_noticed_now_and_then_only(dns):
     assert len(dns.world.d.events()) + counts["limited"] == 20
 
 
-FORGE = """
-    answer = bytes.fromhex("ANSWER")
-    server, me = socket.socket(2, 2), socket.socket(2, 2)
-    server.bind(("127.0.0.53", 53)); me.bind(("127.0.0.1", 0)); me.settimeout(10)
-    server.sendto(answer, me.getsockname())
-    assert me.recv(4096) == answer
-    print("read")"""
-
-
 def test_a_resolver_on_loopback_is_one_in_its_own_namespace_only(dns):
     """Anybody has 127.0.0.53 in a network namespace of his own."""
     world = dns.world
     world.d.ok("resolver ::ffff:127.0.0.53")
-    code = FORGE.replace("ANSWER", message("api.openai.com", a(NEW)).hex())
+    code = forged("127.0.0.53", message("api.openai.com", a(NEW)))
     sh("ip", "-n", world.other, "link", "set", "lo", "up")
     assert world.start(code, ns=world.other).communicate(timeout=30)[0] == "read\n"
     assert dns.learned() == []

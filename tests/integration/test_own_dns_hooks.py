@@ -3,7 +3,7 @@
 for nothing that a denied egress lets through. Who reads them from where: test_own_dns.py. See lib.hookworld."""
 import pytest
 
-from lib.dns import RESOLVER, STRANGER, Dns, a, message
+from lib.dns import RESOLVER, STRANGER, Dns, a, forged, message
 from lib.hookworld import HookWorld, redirected
 from lib.system import sh
 
@@ -46,21 +46,12 @@ def test_another_namespace_s_own_resolver_is_a_stranger(dns):
     assert world.d.counts()["dns_answers"] == 0
 
 
-FORGE = """
-    answer = bytes.fromhex("ANSWER")
-    server, me = socket.socket(2, 2), socket.socket(2, 2)
-    server.bind(("127.0.0.11", 53)); me.bind(("127.0.0.1", 0)); me.settimeout(10)
-    server.sendto(answer, me.getsockname())
-    assert me.recv(4096) == answer
-    print("read")"""
-
-
 def test_an_own_resolver_on_loopback_is_one_there_only(dns):
     """As Docker has its own at 127.0.0.11."""
     world = dns.world
     sh("ip", "-n", world.other, "link", "set", "lo", "up")
     own(world, world.other, "127.0.0.11")
-    code = FORGE.replace("ANSWER", message("api.openai.com", a(NEW)).hex())
+    code = forged("127.0.0.11", message("api.openai.com", a(NEW)))
     assert world.start(code).communicate(timeout=30)[0] == "read\n"
     assert dns.learned() == []
     assert world.start(code, ns=world.other).communicate(timeout=30)[0] == "read\n"

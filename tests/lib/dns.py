@@ -23,6 +23,17 @@ def message(question, *records, flags=0x8180, kind=A, questions=1):
         struct.pack("!HH", kind, 1) + b"".join(records)
 
 
+def forged(resolver, answer):
+    """Code of a client that answers itself, from a resolver's address that it has, and reads that."""
+    return f"""
+        answer = bytes.fromhex("{answer.hex()}")
+        server, me = socket.socket(2, 2), socket.socket(2, 2)
+        server.bind(("{resolver}", 53)); me.bind(("127.0.0.1", 0)); me.settimeout(10)
+        server.sendto(answer, me.getsockname())
+        assert me.recv(4096) == answer
+        print("read")"""
+
+
 def a(addr, owner=b"\xc0\x0c"):
     return record(owner, AAAA if ":" in addr else A,
                   socket.inet_pton(10 if ":" in addr else 2, addr))

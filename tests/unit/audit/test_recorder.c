@@ -411,20 +411,26 @@ ended:
 	stop(f);
 }
 
+/* Again, on a file system of its own. */
+static void start_on_tmpfs(struct fixture *f, const char *options)
+{
+	if (geteuid() != 0 || unshare(CLONE_NEWNS) < 0)
+		skip(); /* needs a mount of its own */
+	stop(f);
+	assert_int_equal(mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL), 0);
+	assert_int_equal(mount("tmpfs", f->dir, "tmpfs", 0, options), 0);
+	(void)close(f->dir_fd);
+	f->dir_fd = open(f->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	start(f);
+}
+
 static void full_disk_is_told_and_overcome(void **state)
 {
 	struct fixture *f = *state;
 	struct eg_record *r = NULL;
 	uint32_t n = 0;
 
-	if (geteuid() != 0 || unshare(CLONE_NEWNS) < 0)
-		skip(); /* needs a mount of its own */
-	stop(f);
-	assert_int_equal(mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL), 0);
-	assert_int_equal(mount("tmpfs", f->dir, "tmpfs", 0, "size=1m"), 0);
-	(void)close(f->dir_fd);
-	f->dir_fd = open(f->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	start(f);
+	start_on_tmpfs(f, "size=1m");
 	/* Until it says that it cannot write, the slab fills up and nothing is served any more. */
 	for (;;) {
 		struct pollfd p = { .fd = f->ch, .events = POLLIN };
@@ -484,14 +490,7 @@ static void it_starts_on_a_full_disk(void **state)
 	struct fixture *f = *state;
 	int fd;
 
-	if (geteuid() != 0 || unshare(CLONE_NEWNS) < 0)
-		skip(); /* needs a mount of its own */
-	stop(f);
-	assert_int_equal(mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL), 0);
-	assert_int_equal(mount("tmpfs", f->dir, "tmpfs", 0, "nr_inodes=16"), 0);
-	(void)close(f->dir_fd);
-	f->dir_fd = open(f->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	start(f);
+	start_on_tmpfs(f, "nr_inodes=16");
 	put(f, 0, 10);
 	stop(f);
 	for (size_t i = 0; i < ARRAY_SIZE(damaged); i++) {
